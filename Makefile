@@ -1,0 +1,40 @@
+# demo   watch a focus group meet four recommenders (installs what it needs)
+# test   the test suite
+# check  lint, types and tests: what CI runs
+# bench  the benchmarks that need no GPU
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test check bench clean
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install -q 'setuptools>=77'
+	$(BIN)/python -m pip install -q -e '.[demo]'
+	touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install -q 'setuptools>=77'
+	$(BIN)/python -m pip install -q -e '.[dev,text,hub]'
+	touch $@ $(VENV)/.demo
+
+demo: $(VENV)/.demo
+	$(BIN)/focusgroup models get smollm2
+	$(BIN)/focusgroup demo
+
+test: $(VENV)/.dev
+	$(BIN)/focusgroup models get smollm2
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(MAKE) test
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

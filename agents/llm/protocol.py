@@ -1,0 +1,121 @@
+"""What this project asks of a language model: one message list in, one completion out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+JsonSchema = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat message."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRequest:
+    """One call.
+
+    Attributes:
+        schema: JSON schema the reply must follow, or None for free text.
+        max_tokens: upper bound on generated tokens; a reply cut by it is an error of its own.
+        temperature: 0 takes the likeliest token.
+        top_logprobs: how many alternatives of the first token to return with log-probabilities.
+        seed: sampling seed.
+        attempt: 0, or 1 for the one fresh attempt after a malformed reply.
+        replicate: tells apart identical requests that want independent answers.
+    """
+
+    messages: tuple[Message, ...]
+    schema: JsonSchema | None = None
+    max_tokens: int = 256
+    temperature: float = 0.0
+    top_logprobs: int = 0
+    seed: int = 0
+    attempt: int = 0
+    replicate: int = 0
+
+    def key(self, fingerprint: str) -> str:
+        """The journal key: a hash of everything that determines the answer."""
+        parts = {
+            "model": fingerprint,
+            "messages": [[m.role, m.content] for m in self.messages],
+            "schema": self.schema,
+            "max_tokens": self.max_tokens,
+            "temperature": self.temperature,
+            "top_logprobs": self.top_logprobs,
+            "seed": self.seed,
+            "attempt": self.attempt,
+            "replicate": self.replicate,
+        }
+        text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one completion; `cached` of the prompt tokens came from the server's cache."""
+
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One reply.
+
+    Attributes:
+        text: the reply as given ("" if the server sent nothing).
+        logprobs: (token, natural log-probability) of the first token's alternatives, or None.
+        finish_reason: "stop", "length" (cut), or what the server said.
+        latency: seconds, as measured when it was first asked.
+    """
+
+    text: str
+    finish_reason: str = "stop"
+    usage: Usage = Usage()
+    logprobs: tuple[tuple[str, float], ...] | None = None
+    latency: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a backend can do, probed once."""
+
+    json_schema: bool
+    logprobs: bool
+
+
+class TransportError(Exception):
+    """The server did not answer, after the backend's own bounded retries. Never journaled."""
+
+
+@runtime_checkable
+class LLM(Protocol):
+    """A language model.
+
+    Attributes:
+        fingerprint: model id + revision (file hash if local), never a URL: part of journal keys.
+    """
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    async def complete(self, request: CompletionRequest) -> Completion:
+        """Raises TransportError if no answer came, RunStopped if a budget is spent."""
+        ...
+
+    async def capabilities(self) -> Capabilities:
+        """Probes on first use. Raises UserError (what, where, what to do) if the model is out of
+        reach or unknown to the server."""
+        ...
+
+    async def aclose(self) -> None: ...
