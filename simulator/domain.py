@@ -22,6 +22,7 @@ class Domain:
         item_noun: what an item is called, singular: ``film``.
         click_verb: what a click means to the person: ``watch``.
         engaged: in words, what counts as engagement: ``rated 3.5 stars or more``.
+        like_stars: a rating of at least this many stars counts as engagement.
         rejected: in words, what counts as rejection, "" if the data has none.
         has_ratings: whether values of "rate" events exist.
         has_prices: whether purchases and prices exist.
@@ -35,6 +36,7 @@ class Domain:
     item_noun: str = "item"
     click_verb: str = "open"
     engaged: str = "any event"
+    like_stars: float = 3.5
     rejected: str = ""
     has_ratings: bool = False
     has_prices: bool = False

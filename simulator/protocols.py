@@ -26,6 +26,7 @@ class Visit:
         turns: the answered turns of this visit so far.
         catalog: items as the scenario shows them now (text, price).
         noise: the visit's draws, the same in every arm.
+        attempt: 0, and one more each time this session is retried after it failed.
     """
 
     user_id: str
@@ -36,6 +37,7 @@ class Visit:
     turns: tuple[Turn, ...]
     catalog: Catalog
     noise: Noise
+    attempt: int = 0
 
 
 @runtime_checkable

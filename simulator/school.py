@@ -1,0 +1,93 @@
+"""Where recommenders learn: on the log before round 0, on their own sessions between rounds.
+
+The state an arm has in a round is a pure function of the log and the stored sessions of earlier
+rounds, so a resumed run meets the same recommenders, and audiences never share what was learned.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import pandas as pd
+
+from .history import interaction_frame
+from .protocols import Recommender, Trainable, Updatable
+from .types import Session
+
+State = tuple[str, int]  # audience and number of rounds learned; ("", 0) after the log alone
+_LOG_ONLY: State = ("", 0)
+
+
+class Retrain(StrEnum):
+    """What an arm does between rounds."""
+
+    NONE = "none"
+    FIT = "fit"
+    PARTIAL_FIT = "partial_fit"
+
+
+@dataclass(slots=True)
+class School:
+    """Brings every arm to the state it has at the start of a round.
+
+    An arm that is Trainable is fitted on the log (if there is one). One that is only Updatable
+    starts every audience as it was handed in. One that is neither never changes.
+    """
+
+    arms: Mapping[str, Recommender]
+    retrain: Retrain
+    log: pd.DataFrame | None
+    items: pd.DataFrame | None
+    users: pd.DataFrame | None
+    like_stars: float
+    _states: dict[str, State] = field(default_factory=dict)
+    _current: dict[str, Recommender] = field(default_factory=dict)
+
+    def at_round(
+        self, audience: str, round_: int, earlier: Sequence[Session]
+    ) -> dict[str, Recommender]:
+        """The arms as they are in this round.
+
+        Args:
+            earlier: the audience's stored sessions of all rounds before this one.
+        """
+        for name in self.arms:
+            own = [s for s in earlier if s.key.arm == name]
+            self._advance(name, audience, round_ if self.retrain is not Retrain.NONE else 0, own)
+        return dict(self._current)
+
+    def _advance(self, name: str, audience: str, rounds: int, own: Sequence[Session]) -> None:
+        wanted = (audience, rounds) if rounds else _LOG_ONLY
+        known = self._states.get(name)
+        if known == wanted:
+            return
+        self._states[name] = wanted
+        if self.retrain is not Retrain.PARTIAL_FIT or not isinstance(self.arms[name], Updatable):
+            self._fit(name, own if rounds else ())
+            return
+        if known is None or (known != _LOG_ONLY and known[0] != audience):
+            self._fit(name, ())
+            known = _LOG_ONLY
+        learner = self._current[name]
+        for past_round in range(known[1], rounds):
+            if isinstance(learner, Updatable):
+                learner.partial_fit(self._frame([s for s in own if s.key.round == past_round]))
+
+    def _fit(self, name: str, own: Sequence[Session]) -> None:
+        recommender = self.arms[name]
+        if isinstance(recommender, Trainable) and self.log is not None:
+            log = self.log
+            if own:
+                log = pd.concat([log, self._frame(own)], ignore_index=True)
+            recommender.fit(log, items=self.items, users=self.users)
+        elif isinstance(recommender, Updatable):
+            recommender = copy.deepcopy(recommender)
+        self._current[name] = recommender
+
+    def _frame(self, sessions: Sequence[Session]) -> pd.DataFrame:
+        last = math.nan if self.log is None else float(self.log["timestamp"].max())
+        return interaction_frame(sessions, self.like_stars, after=0.0 if math.isnan(last) else last)
