@@ -1,0 +1,48 @@
+"""Language models: the protocol, its backends, and what goes around any of them."""
+
+from .budget import Budget, BudgetedLLM
+from .cache import cache_dir
+from .journal import Journal, JournalTotals
+from .journaled import JournaledLLM, JournalMode
+from .models import ModelEntry, find_model, get_model, list_models
+from .options import LLMOptions
+from .protocol import (
+    LLM,
+    Capabilities,
+    Completion,
+    CompletionRequest,
+    JsonSchema,
+    Message,
+    TransportError,
+    Usage,
+)
+from .registry import GRAMMAR, LLMSpec, open_llm, parse_llm
+from .scripted import ScriptedLLM
+
+__all__ = [
+    "GRAMMAR",
+    "LLM",
+    "Budget",
+    "BudgetedLLM",
+    "Capabilities",
+    "Completion",
+    "CompletionRequest",
+    "Journal",
+    "JournalMode",
+    "JournalTotals",
+    "JournaledLLM",
+    "JsonSchema",
+    "LLMOptions",
+    "LLMSpec",
+    "Message",
+    "ModelEntry",
+    "ScriptedLLM",
+    "TransportError",
+    "Usage",
+    "cache_dir",
+    "find_model",
+    "get_model",
+    "list_models",
+    "open_llm",
+    "parse_llm",
+]

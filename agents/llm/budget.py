@@ -1,0 +1,170 @@
+"""A budget of tokens, money and time around a language model: stops before it is exceeded."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from focusgroup.simulator.errors import RunStopped
+
+from .protocol import LLM, Capabilities, Completion, CompletionRequest, Usage
+
+# A chat template adds a few tokens to every message, and some models a default system prompt.
+_TEMPLATE_TOKENS = 16
+_TEMPLATE_START = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a run may spend; None is no limit.
+
+    Attributes:
+        max_tokens: prompt and generated tokens together.
+        max_cost: in the currency of the prices.
+        max_seconds: from the first call on; calls under way are let finish.
+        prompt_price: per million prompt tokens.
+        completion_price: per million generated tokens.
+    """
+
+    max_tokens: int | None = None
+    max_cost: float | None = None
+    max_seconds: float | None = None
+    prompt_price: float = 0.0
+    completion_price: float = 0.0
+
+    def cost(self, usage: Usage) -> float:
+        """Money for this many tokens; cached prompt tokens at the full price."""
+        return (
+            usage.prompt * self.prompt_price + usage.completion * self.completion_price
+        ) / 1_000_000
+
+
+class BudgetedLLM:
+    """Passes requests on while the budget lasts.
+
+    A call starts only if the most it can cost still fits: a token is at least one byte of the
+    prompt, and at most `max_tokens` are generated. Where only calls under way stand against it, it
+    waits for them to settle. Put it inside the journal: what is replayed costs nothing. A call that
+    ends in an error is counted as free, for want of a bill.
+
+    Args:
+        clock: seconds from any fixed instant; required with `Budget.max_seconds`.
+        spent: tokens that count as spent already, say by the run that is resumed.
+
+    Attributes:
+        spent: tokens of all completions so far.
+    """
+
+    def __init__(
+        self,
+        inner: LLM,
+        budget: Budget,
+        *,
+        clock: Callable[[], float] | None = None,
+        spent: Usage | None = None,
+    ) -> None:
+        if budget.max_seconds is not None and clock is None:
+            raise ValueError("a budget of seconds needs a clock")
+        self.spent = spent or Usage()
+        self._inner = inner
+        self._budget = budget
+        self._clock = clock
+        self._started: float | None = None
+        self._reserved = Usage()
+        self._waiting: list[asyncio.Future[None]] = []
+
+    @property
+    def fingerprint(self) -> str:
+        return self._inner.fingerprint
+
+    async def complete(self, request: CompletionRequest) -> Completion:
+        """As the model.
+
+        Raises:
+            RunStopped: the budget does not cover this call.
+        """
+        most = _at_most(request)
+        await self._reserve(most)
+        cost = Usage()
+        try:
+            completion = await self._inner.complete(request)
+            cost = completion.usage
+        finally:
+            self._reserved = _subtract(self._reserved, most)
+            self.spent = _add(self.spent, cost)
+            for waiter in self._waiting:
+                if not waiter.done():
+                    waiter.set_result(None)
+        return completion
+
+    async def capabilities(self) -> Capabilities:
+        """As the model; the few tokens of a probe are not counted."""
+        return await self._inner.capabilities()
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def _reserve(self, most: Usage) -> None:
+        while True:
+            self._check_time()
+            self._check(most)
+            if self._excess(_add(self._reserved, most)) is None:
+                break
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiter)
+            try:
+                await waiter
+            finally:
+                self._waiting.remove(waiter)
+        self._reserved = _add(self._reserved, most)
+
+    def _check(self, most: Usage) -> None:
+        if (reason := self._excess(most)) is not None:
+            raise RunStopped(
+                f"the budget is spent: {reason}; what is stored can be resumed with a larger one"
+            )
+
+    def _check_time(self) -> None:
+        if self._clock is None or self._budget.max_seconds is None:
+            return
+        now = self._clock()
+        if self._started is None:
+            self._started = now
+        if now - self._started >= self._budget.max_seconds:
+            raise RunStopped(
+                f"the budget is spent: {now - self._started:.0f} of "
+                f"{self._budget.max_seconds:g} seconds; what is stored can be resumed"
+            )
+
+    def _excess(self, more: Usage) -> str | None:
+        """What would be exceeded by this many tokens on top of those spent, in words."""
+        budget = self._budget
+        total = _add(self.spent, more)
+        tokens, used = total.prompt + total.completion, self.spent.prompt + self.spent.completion
+        if budget.max_tokens is not None and tokens > budget.max_tokens:
+            return (
+                f"{used} of {budget.max_tokens} tokens, and the next call may take {tokens - used}"
+            )
+        cost, paid = budget.cost(total), budget.cost(self.spent)
+        if budget.max_cost is not None and cost > budget.max_cost:
+            return (
+                f"{paid:.4f} of {budget.max_cost:g}, and the next call may cost {cost - paid:.4f}"
+            )
+        return None
+
+
+def _at_most(request: CompletionRequest) -> Usage:
+    schema = "" if request.schema is None else json.dumps(request.schema, ensure_ascii=False)
+    text = schema.encode() + b"".join(message.content.encode() for message in request.messages)
+    template = _TEMPLATE_START + _TEMPLATE_TOKENS * len(request.messages)
+    return Usage(prompt=len(text) + template, completion=request.max_tokens)
+
+
+def _add(a: Usage, b: Usage) -> Usage:
+    return Usage(a.prompt + b.prompt, a.completion + b.completion, a.cached + b.cached)
+
+
+def _subtract(a: Usage, b: Usage) -> Usage:
+    return Usage(a.prompt - b.prompt, a.completion - b.completion, a.cached - b.cached)

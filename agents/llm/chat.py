@@ -1,0 +1,108 @@
+"""The OpenAI chat shape, spoken by servers and by llama.cpp in process: request out, reply in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydantic import BaseModel, Field
+
+from .protocol import Completion, CompletionRequest, Usage
+
+# vLLM gives tokens that a grammar forbids this log-probability; llama.cpp lists them unmasked.
+_MASKED = -9999.0
+
+
+class _Alternative(BaseModel):
+    token: str
+    logprob: float | None = None
+
+
+class _Token(_Alternative):
+    top_logprobs: list[_Alternative] = Field(default_factory=list)
+
+
+class _Logprobs(BaseModel):
+    content: list[_Token] | None = None
+
+
+class _Message(BaseModel):
+    content: str | None = None
+
+
+class _Choice(BaseModel):
+    message: _Message
+    finish_reason: str | None = None
+    logprobs: _Logprobs | None = None
+
+
+class _PromptDetails(BaseModel):
+    cached_tokens: int | None = None
+
+
+class _Usage(BaseModel):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    prompt_tokens_details: _PromptDetails | None = None
+
+
+class _Reply(BaseModel):
+    choices: list[_Choice] = Field(min_length=1)
+    usage: _Usage | None = None
+
+
+def chat_body(request: CompletionRequest) -> dict[str, object]:
+    """The fields of a chat call that every OpenAI-compatible server reads, the schema left out.
+
+    A seed is sent only where something is sampled: at temperature 0 it means nothing, and some
+    servers handle seeded requests badly.
+    """
+    body: dict[str, object] = {
+        "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+        "max_tokens": request.max_tokens,
+        "temperature": request.temperature,
+    }
+    if request.temperature > 0:
+        body["seed"] = request.seed & 0x7FFFFFFF
+    if request.top_logprobs:
+        body["logprobs"] = True
+        body["top_logprobs"] = request.top_logprobs
+    return body
+
+
+def read_reply(reply: str | bytes | dict[str, object], latency: float = 0.0) -> Completion:
+    """The completion in a chat reply (JSON text or parsed); a missing content is the text "".
+
+    Raises:
+        ValueError: it is not a chat completion.
+    """
+    if isinstance(reply, dict):
+        parsed = _Reply.model_validate(reply)
+    else:
+        parsed = _Reply.model_validate_json(reply)
+    choice = parsed.choices[0]
+    usage = parsed.usage or _Usage()
+    details = usage.prompt_tokens_details or _PromptDetails()
+    return Completion(
+        text=choice.message.content or "",
+        finish_reason=choice.finish_reason or "stop",
+        usage=Usage(usage.prompt_tokens, usage.completion_tokens, details.cached_tokens or 0),
+        logprobs=_first_token(choice.logprobs),
+        latency=latency,
+    )
+
+
+def _first_token(logprobs: _Logprobs | None) -> tuple[tuple[str, float], ...] | None:
+    """The first token's alternatives, likeliest first, without those a grammar has masked."""
+    if logprobs is None or not logprobs.content:
+        return None
+    first = logprobs.content[0]
+    return _likeliest_first(first.top_logprobs or [first])
+
+
+def _likeliest_first(alternatives: Iterable[_Alternative]) -> tuple[tuple[str, float], ...] | None:
+    possible = [
+        (one.token, one.logprob)
+        for one in alternatives
+        if one.logprob is not None and one.logprob > _MASKED
+    ]
+    return tuple(sorted(possible, key=lambda pair: (-pair[1], pair[0]))) or None

@@ -1,0 +1,177 @@
+"""llama.cpp in process: any GGUF file, no server to start, nothing printed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol
+
+from focusgroup.simulator.errors import UserError
+
+from .chat import chat_body, read_reply
+from .filehash import file_sha256
+from .grammar import compact_grammar
+from .models import find_model
+from .options import LLMOptions
+from .protocol import Capabilities, Completion, CompletionRequest, TransportError
+
+
+class _Server(Protocol):
+    def handle_chat_completions(self, body: dict[str, object]) -> dict[str, object]: ...
+
+
+class EmbeddedLLM:
+    """A GGUF model answered by llama.cpp, `slots` requests at a time.
+
+    Greedy answers may still differ in the last bits with the slot and what its cache holds, so
+    a run is repeatable through its journal.
+
+    Args:
+        model: the GGUF file.
+        slots: requests answered at once; they share the cores.
+        context: tokens a request may have, prompt and answer, in each slot.
+        threads: cores to use; None for all this process may use.
+        prompt_cache_mib: memory for the state of prompts that lost their slot.
+
+    Raises:
+        UserError: xllamacpp is not installed, or the file cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        model: Path,
+        *,
+        slots: int = 2,
+        context: int = 2048,
+        threads: int | None = None,
+        prompt_cache_mib: int = 256,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._fingerprint = f"{model.name}@sha256:{file_sha256(model)}"
+        self._server: _Server | None = _load(model, slots, context, threads, prompt_cache_mib)
+        self._pool = ThreadPoolExecutor(slots, thread_name_prefix="llama")
+        self._clock = clock
+        self._grammars: dict[str, str] = {}
+
+    @property
+    def fingerprint(self) -> str:
+        return self._fingerprint
+
+    async def complete(self, request: CompletionRequest) -> Completion:
+        """Waits for a slot, then answers.
+
+        Raises:
+            TransportError: llama.cpp refused the request, say because it exceeds the context.
+            UserError: the schema cannot be enforced.
+        """
+        body = chat_body(request)
+        body["cache_prompt"] = True
+        if request.schema is not None:
+            body["grammar"] = self._grammar(request)
+        loop = asyncio.get_running_loop()
+        completion = await loop.run_in_executor(self._pool, self._answer, body)
+        if request.schema is not None and completion.finish_reason == "stop":
+            _check_enforced(completion.text, request)
+        return completion
+
+    async def capabilities(self) -> Capabilities:
+        """llama.cpp does both."""
+        return Capabilities(json_schema=True, logprobs=True)
+
+    async def aclose(self) -> None:
+        """Waits for the answers under way, drops those not begun, and frees the model."""
+        await asyncio.to_thread(self._pool.shutdown, wait=True, cancel_futures=True)
+        self._server = None
+
+    def _answer(self, body: dict[str, object]) -> Completion:
+        if self._server is None:
+            raise TransportError("the embedded model is closed")
+        started = self._clock()
+        try:
+            reply = self._server.handle_chat_completions(body)
+        except (RuntimeError, ValueError) as error:
+            raise TransportError(f"llama.cpp refused the request: {error}") from error
+        if "error" in reply:
+            raise TransportError(f"llama.cpp refused the request: {_reason(reply['error'])}")
+        try:
+            return read_reply(reply, self._clock() - started)
+        except ValueError as error:
+            raise TransportError(f"llama.cpp gave no chat completion: {error}") from error
+
+    def _grammar(self, request: CompletionRequest) -> str:
+        schema = request.schema or {}
+        # The order of keys is the order of generation, so it is part of the schema here.
+        text = json.dumps(schema)
+        if text not in self._grammars:
+            self._grammars[text] = compact_grammar(schema)
+        return self._grammars[text]
+
+
+def open_embedded(target: str, options: LLMOptions) -> EmbeddedLLM:
+    """`embedded` (SmolLM2) or `embedded:MODEL`, where MODEL is what `models get` takes."""
+    return EmbeddedLLM(
+        find_model(target or "smollm2"),
+        slots=options.slots,
+        context=options.context,
+        threads=options.threads,
+    )
+
+
+def _load(
+    model: Path, slots: int, context: int, threads: int | None, prompt_cache_mib: int
+) -> _Server:
+    try:
+        import xllamacpp
+    except ImportError as error:
+        raise UserError(
+            "the embedded model needs xllamacpp: pip install 'focusgroup[embedded]'"
+        ) from error
+    params = xllamacpp.CommonParams()
+    params.model.path = str(model)
+    params.n_parallel = slots
+    params.n_ctx = context * slots
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads or _cores()
+    params.cache_ram_mib = prompt_cache_mib
+    params.warmup = False
+    params.use_jinja = True
+    params.verbosity = -1
+    params.ui = False
+    params.endpoint_slots = False
+    # llama.cpp listens on a loopback port even when it is called in process: nobody else may ask.
+    params.api_keys = [secrets.token_urlsafe(32)]
+    try:
+        server: _Server = xllamacpp.Server(params)
+    except (RuntimeError, ValueError) as error:
+        raise UserError(
+            f"{model}: llama.cpp cannot load this model ({error}); is the file whole, a chat "
+            "model, and does it fit in memory?"
+        ) from error
+    return server
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _reason(error: object) -> str:
+    if isinstance(error, dict):
+        return str(error.get("message", error))
+    return str(error)
+
+
+def _check_enforced(text: str, request: CompletionRequest) -> None:
+    """llama.cpp ignores a grammar it cannot compile, and says so only in the log."""
+    try:
+        json.loads(text)
+    except ValueError as error:
+        raise UserError(
+            f"llama.cpp did not enforce the schema {json.dumps(request.schema)[:200]}; simplify it"
+        ) from error
