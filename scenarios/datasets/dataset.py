@@ -19,7 +19,10 @@ class Dataset:
     """Interactions, items and users of one log; columns and dtypes as in `Domain`.
 
     Attributes:
-        fingerprint: hash of the content of the three tables.
+        fingerprint: hash of the content of the three tables, the same on every machine.
+        source: where the data comes from, for a reader.
+        licence: what may be done with it, for a reader.
+        notes: what a reader of results must know about how the tables were made.
     """
 
     domain: Domain
@@ -27,6 +30,9 @@ class Dataset:
     items: pd.DataFrame
     users: pd.DataFrame
     fingerprint: str
+    source: str = ""
+    licence: str = ""
+    notes: tuple[str, ...] = ()
 
     def catalog(self) -> Catalog:
         """The items as objects, in the order of the table."""

@@ -1,0 +1,95 @@
+"""YAML into a pydantic model; every complaint names the line and, for a typo, the likely word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from focusgroup.simulator.errors import UserError, did_you_mean
+
+Model = TypeVar("Model", bound=BaseModel)
+_Key = tuple[str | int, ...]
+_MERGE_TAG = "tag:yaml.org,2002:merge"
+
+
+def read_yaml(path: Path, model: type[Model]) -> Model:
+    """Read `path` as `model`.
+
+    Raises:
+        UserError: no such file, not YAML, a key twice, an unknown key, a value of the wrong type.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        lines = dict(_lines(path, root, ())) if root is not None else {}
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark is not None else ""
+        what = getattr(error, "problem", None) or error
+        raise UserError(f"{path}{where}: not valid YAML: {what}") from error
+    return validated(content, model, str(path), lines)
+
+
+def validated(
+    content: object, model: type[Model], where: str, lines: dict[_Key, int] | None = None
+) -> Model:
+    """Check `content` against `model`; UserError with the first complaint, at its line if known."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise UserError(f"{where}{_complaint(first, model, lines or {})}") from error
+
+
+def _lines(path: Path, node: yaml.Node, at: _Key) -> Iterator[tuple[_Key, int]]:
+    yield at, node.start_mark.line + 1
+    if isinstance(node, yaml.SequenceNode):
+        for number, child in enumerate(node.value):
+            yield from _lines(path, child, (*at, number))
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, child in node.value:
+            line = key.start_mark.line + 1
+            name = str(key.value)
+            if name in seen and key.tag != _MERGE_TAG:
+                raise UserError(f"{path}, line {line}: key {name!r} stands twice; keep one")
+            seen.add(name)
+            yield from _lines(path, child, (*at, name))
+            yield (*at, name), line
+
+
+def _complaint(error: ErrorDetails, model: type[BaseModel], lines: dict[_Key, int]) -> str:
+    location = error["loc"]
+    line = next(
+        (lines[location[:n]] for n in range(len(location), -1, -1) if location[:n] in lines), None
+    )
+    place = f", line {line}" if line is not None else ""
+    key = ".".join(str(part) for part in location)
+    if error["type"] == "extra_forbidden":
+        known = _fields_at(model, location[:-1])
+        return f"{place}: unknown key {key!r}.{did_you_mean(str(location[-1]), known)}"
+    if error["type"] == "missing":
+        return f"{place}: key {key!r} is missing"
+    named = f" {key!r}" if key else ""
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{place}: key{named} holds {error['input']!r}: {message}"
+
+
+def _fields_at(model: type[BaseModel], location: _Key) -> list[str]:
+    inside: type[BaseModel] = model
+    for part in location:
+        field = inside.model_fields.get(str(part))
+        options = [field.annotation, *get_args(field.annotation)] if field is not None else []
+        for option in options:
+            if isinstance(option, type) and issubclass(option, BaseModel):
+                inside = option
+    return list(inside.model_fields)
