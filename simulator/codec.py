@@ -19,6 +19,7 @@ from .types import (
     Opinion,
     Purchase,
     Rate,
+    Remark,
     Response,
     Review,
     Session,
@@ -148,6 +149,8 @@ def _action_row(action: Action) -> dict[str, object]:
             return {"kind": "review", "item_id": item_id, "text": text, "grounded": grounded}
         case NextPage():
             return {"kind": "next_page"}
+        case Remark(text):
+            return {"kind": "remark", "text": text}
         case Leave(reason):
             return {"kind": "leave", "text": reason.value}
 
@@ -194,6 +197,8 @@ def _action(row: Row) -> Action:
             return Review(row["item_id"], row["text"], row["grounded"])
         case "next_page":
             return NextPage()
+        case "remark":
+            return Remark(row["text"])
         case "leave":
             return Leave(LeaveReason(row["text"]))
         case kind:

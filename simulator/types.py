@@ -161,7 +161,14 @@ class Leave:
     reason: LeaveReason
 
 
-Action = Click | Purchase | Rate | Review | NextPage | Leave
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What the user said in the interview at the exit."""
+
+    text: str
+
+
+Action = Click | Purchase | Rate | Review | NextPage | Remark | Leave
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from focusgroup.simulator.types import (
     Opinion,
     Purchase,
     Rate,
+    Remark,
     Response,
     Review,
     Session,
@@ -38,6 +39,7 @@ actions = st.one_of(
     st.builds(Click, ids),
     st.builds(Purchase, ids, st.floats(0, 1e6)),
     st.builds(Rate, ids, st.floats(1, 5)),
+    st.builds(Remark, text),
     st.builds(Review, ids, text, st.booleans()),
 )
 slates = st.lists(ids, min_size=1, max_size=4, unique=True).flatmap(

@@ -1,0 +1,188 @@
+"""Prompts: pure functions from persona, memory and page to messages, the same bytes every time.
+
+The order keeps a server's prefix cache useful: static rules, persona, what happened on this visit
+(only ever appended to), then what was recalled for this page, then the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from focusgroup.simulator.domain import Domain
+from focusgroup.simulator.types import Catalog, Item, LeaveReason, Slate
+
+from .fence import fence
+from .language import Language
+from .llm.protocol import Message
+from .memory import Memory, PageMemory, Remembered, favourite_attributes, recall
+from .persona import Persona
+
+TITLE_LIMIT = 90
+TEXT_LIMIT = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Prompter:
+    """Writes the prompts of one language and domain."""
+
+    language: Language
+    domain: Domain
+
+    def persona(self, persona: Persona) -> str:
+        """The persona as a short stable text; what is unknown is left out."""
+        words, say = self.language, self.language.phrase
+        lines = [say("persona", "heading")]
+        for name in ("liked", "disliked", "tastes", "distastes"):
+            if values := getattr(persona, name):
+                separator = "; " if name in ("liked", "disliked") else say("list")
+                lines.append(
+                    say("persona", name).format(
+                        separator.join(fence(v, TITLE_LIMIT) for v in values)
+                    )
+                )
+        if (habit := persona.habit) is not None:
+            lines.append(
+                say("persona", "habit").format(f"{habit.mean:.1f}", round(100 * habit.low_share))
+            )
+        lines += [
+            say("persona", trait, level.value)
+            for trait in ("activity", "conformity", "diversity", "price_level")
+            if (level := getattr(persona, trait)) is not None
+        ]
+        if persona.demographics:
+            facts = (f"{fence(k, 40)} {fence(v, 60)}" for k, v in persona.demographics)
+            lines.append(say("persona", "demographics").format(say("list").join(facts)))
+        if persona.notes:
+            lines.append(fence(persona.notes, TEXT_LIMIT))
+        return words.phrase("line").join(line for line in lines if line)
+
+    def answer(
+        self,
+        persona: Persona,
+        memory: Memory,
+        slate: Slate,
+        order: Sequence[int],
+        catalog: Catalog,
+    ) -> tuple[Message, ...]:
+        """The whole page in one call.
+
+        Args:
+            order: slot indices in the order they are numbered 1, 2, ... in the prompt.
+        """
+        say = self.language.phrase
+        numbered = [
+            f"{number}. {self.item(catalog[slate.item_ids[slot]])}"
+            for number, slot in enumerate(order, start=1)
+        ]
+        lines = [
+            *self._so_far(memory, slate, catalog),
+            say("page").format(len(memory.pages) + 1),
+            "<<<",
+            *numbered,
+            ">>>",
+            say("ask"),
+        ]
+        return self._messages("answer", persona, lines)
+
+    def score(
+        self, persona: Persona, memory: Memory, slate: Slate, slot: int, catalog: Catalog
+    ) -> tuple[Message, ...]:
+        """One item of the page, to be answered yes or no."""
+        item = catalog[slate.item_ids[slot]]
+        lines = [
+            *self._so_far(memory, slate, catalog),
+            "<<<",
+            self.item(item),
+            ">>>",
+            self.language.phrase("ask"),
+        ]
+        return self._messages("score", persona, lines)
+
+    def review(self, persona: Persona, item: Item, stars: float | None) -> tuple[Message, ...]:
+        """One item the person has had."""
+        say = self.language.phrase
+        lines = [say("had").format(self._noun()), "<<<", self.item(item), ">>>"]
+        if stars is not None:
+            lines.append(say("rated").format(f"{stars:g}"))
+        return self._messages("review", persona, lines)
+
+    def interview(
+        self, persona: Persona, memory: Memory, reason: LeaveReason, catalog: Catalog
+    ) -> tuple[Message, ...]:
+        """After the visit."""
+        say = self.language.phrase
+        lines = [self._page_line(page, catalog) for page in memory.pages]
+        lines.append(say("left").format(say("leave_reasons", reason.value)))
+        return self._messages("interview", persona, lines)
+
+    def item(self, item: Item) -> str:
+        """An item in one fenced line, with its price where there is one."""
+        text = fence(item.text, TITLE_LIMIT + 60)
+        if item.description:
+            text = f"{text}. {fence(item.description, TEXT_LIMIT)}"
+        if item.price is not None and self.domain.has_prices:
+            text = self.language.phrase("price").format(
+                text, f"{self.domain.currency}{item.price:.2f}"
+            )
+        return text
+
+    def _noun(self) -> str:
+        return self.language.translate("nouns", self.domain.item_noun)
+
+    def _messages(
+        self, template: str, persona: Persona, lines: Sequence[str]
+    ) -> tuple[Message, ...]:
+        words = self.language
+        rules = words.templates[template].format(
+            item=self._noun(),
+            items=words.translate("plurals", self._noun()),
+            click=words.translate("verbs", self.domain.click_verb),
+            stars_rule=words.phrase("stars_rule") if self.domain.has_ratings else "",
+            buy_rule=words.phrase("buy_rule") if self.domain.has_prices else "",
+        )
+        return (
+            Message("system", f"{rules}\n{self.persona(persona)}"),
+            Message("user", "\n".join(lines)),
+        )
+
+    def _so_far(self, memory: Memory, slate: Slate, catalog: Catalog) -> list[str]:
+        say = self.language.phrase
+        lines = []
+        if memory.visits:
+            mood = f"{1 + 4 * memory.satisfaction:.1f}"
+            lines.append(
+                say("visits").format(memory.visits, memory.pages_seen, len(memory.earlier), mood)
+            )
+            if favourites := favourite_attributes(memory, catalog):
+                lines.append(
+                    say("favourites").format(say("list").join(fence(f, 40) for f in favourites))
+                )
+        lines += [self._page_line(page, catalog) for page in memory.pages]
+        if recalled := recall(memory, slate, catalog):
+            lines.append(say("recalled").format(self._named(recalled, catalog)))
+        if memory.fatigue > 0.5:
+            lines.append(say("tired"))
+        return lines
+
+    def _page_line(self, page: PageMemory, catalog: Catalog) -> str:
+        say = self.language.phrase
+        picked = (
+            say("picked").format(self._named(page.picked, catalog))
+            if page.picked
+            else say("nothing")
+        )
+        return f"{say('page').format(page.page + 1)} {picked}"
+
+    def _named(self, remembered: Sequence[Remembered], catalog: Catalog) -> str:
+        say = self.language.phrase
+        names = []
+        for one in remembered:
+            title = catalog[one.item_id].title if one.item_id in catalog else one.item_id
+            name = fence(title, 60)
+            if one.bought:
+                name = say("bought").format(name)
+            if one.stars is not None:
+                name = say("stars").format(name, f"{one.stars:g}")
+            names.append(name)
+        return say("list").join(names)
