@@ -16,8 +16,8 @@ from .dataset import INTERACTION_COLUMNS, ITEM_COLUMNS, Dataset
 from .interpret import interpret
 from .mapping import Mapping, read_mapped
 from .problems import Problems
+from .raw_table import raw_frame
 from .strict_yaml import validated
-from .table_file import raw_frame
 
 
 def from_frames(

@@ -17,7 +17,7 @@ from . import values
 from .columns import InteractionColumns, ItemColumns, RatingColumn, TimeColumn, UserColumns
 from .dataset import Dataset
 from .problems import KEPT, Problem, ProblemKind, Problems, shown
-from .table_file import RawTable
+from .raw_table import RawTable
 from .tables import dataset_of
 
 _LATEST = 1e11  # seconds since 1970, in the year 5138: a larger number is in another unit

@@ -13,7 +13,8 @@ from .dataset import Dataset
 from .interpret import interpret, refuse
 from .location import find_folder
 from .problems import Problem, ProblemKind, Problems
-from .table_file import RawTable, joined, raw_frame, read_table
+from .raw_table import RawTable, joined, raw_frame
+from .table_file import read_table
 from .values import clean_text, id_texts
 
 JOKES = "jokes.csv"

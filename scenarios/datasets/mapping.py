@@ -25,10 +25,12 @@ from focusgroup.simulator.domain import Domain
 
 from .columns import InteractionColumns, ItemColumns, Strict, UserColumns
 from .dataset import Dataset
+from .delimited import Delimited
 from .interpret import interpret
 from .problems import Problems
+from .raw_table import RawTable
 from .strict_yaml import read_yaml
-from .table_file import Delimited, RawTable, read_table
+from .table_file import read_table
 
 
 class TextFile(Strict):

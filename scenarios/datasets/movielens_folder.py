@@ -10,10 +10,12 @@ import pandas as pd
 
 from .columns import InteractionColumns, ItemColumns, TimeColumn, UserColumns
 from .dataset import Dataset
+from .delimited import Delimited
 from .interpret import interpret
 from .movies import FILM, FILM_NOTES, GROUPLENS_LICENCE, STARS, film_title, genre_list
 from .problems import Problems
-from .table_file import Delimited, RawTable, read_table
+from .raw_table import RawTable
+from .table_file import read_table
 
 _GENRES_100K = (
     "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary",

@@ -13,7 +13,7 @@ from .columns import InteractionColumns, ItemColumns, RatingColumn, TimeColumn
 from .dataset import Dataset
 from .interpret import interpret
 from .problems import Problems
-from .table_file import raw_frame
+from .raw_table import raw_frame
 from .titles import article_first
 
 FILM = Domain("movies", item_noun="film", click_verb="watch")

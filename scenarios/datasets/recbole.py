@@ -7,6 +7,8 @@ format: https://recbole.io/docs/user_guide/data/atomic_files.html
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -16,9 +18,11 @@ from focusgroup.simulator.errors import UserError
 
 from .columns import InteractionColumns, ItemColumns, RatingColumn, TimeColumn, UserColumns
 from .dataset import Dataset
+from .delimited import Delimited
 from .interpret import interpret, refuse
 from .problems import Problem, ProblemKind, Problems
-from .table_file import Delimited, RawTable, read_table
+from .raw_table import RawTable
+from .table_file import read_table
 from .titles import article_first
 from .values import clean_text
 
@@ -28,6 +32,14 @@ _TITLES = ("title", "movie_title", "item_title", "name", "item_name", "product_n
 _ATTRIBUTES = ("genre", "genres", "class", "category", "categories", "brand", "type", "artist")
 _YEARS = ("release_year", "year")
 _TEXTS = ("description", "abstract", "plot")
+
+
+@dataclass(frozen=True, slots=True)
+class _Typed:
+    """A table and the type its header gives each column."""
+
+    table: RawTable
+    kinds: dict[str, str]
 
 
 def is_recbole(path: Path) -> bool:
@@ -59,9 +71,9 @@ def read_recbole(path: Path) -> Dataset:
     return interpret(
         problems,
         Domain(stem.name),
-        log=(log, _log_columns(log)),
+        log=(log.table, _log_columns(log.kinds)),
         items=_items(items) if items is not None else None,
-        users=(users, UserColumns(user="user_id")) if users is not None else None,
+        users=(users.table, UserColumns(user="user_id")) if users is not None else None,
         source=f"RecBole atomic files {stem}.*",
     )
 
@@ -76,7 +88,7 @@ def _one_inter(path: Path) -> Path:
     return found[0]
 
 
-def _read(path: Path, problems: Problems, ids: tuple[str, ...]) -> RawTable | None:
+def _read(path: Path, problems: Problems, ids: tuple[str, ...]) -> _Typed | None:
     table = read_table(path, problems, _WRITTEN)
     if table is None:
         return None
@@ -93,12 +105,10 @@ def _read(path: Path, problems: Problems, ids: tuple[str, ...]) -> RawTable | No
             refuse(Problem(ProblemKind.MISSING_COLUMN, str(path), 1, "", "", expected))
     kinds = [str(header).partition(":")[2] for header in table.frame.columns]
     frame = table.frame.set_axis(names, axis=1)
-    frame.attrs = dict(zip(names, kinds, strict=True))
-    return RawTable(table.name, frame, table.places)
+    return _Typed(RawTable(table.name, frame, table.places), dict(zip(names, kinds, strict=True)))
 
 
-def _log_columns(log: RawTable) -> InteractionColumns:
-    names = set(log.frame.columns)
+def _log_columns(names: Collection[str]) -> InteractionColumns:
     return InteractionColumns(
         user="user_id",
         item="item_id",
@@ -112,8 +122,8 @@ def _log_columns(log: RawTable) -> InteractionColumns:
     )
 
 
-def _items(table: RawTable) -> tuple[RawTable, ItemColumns]:
-    frame, kinds = table.frame, table.frame.attrs
+def _items(typed: _Typed) -> tuple[RawTable, ItemColumns]:
+    table, frame, kinds = typed.table, typed.table.frame, typed.kinds
     title = next((name for name in _TITLES if name in kinds), "item_id")
     year = next((name for name in _YEARS if name in kinds), None)
     text = next((name for name in _TEXTS if name in kinds), None)
@@ -137,7 +147,7 @@ def _items(table: RawTable) -> tuple[RawTable, ItemColumns]:
     return RawTable(table.name, readable, table.places), ItemColumns(
         item="item_id",
         title="title",
-        attributes=tuple(str(name) for name in named),
+        attributes=tuple(named),
         attribute_separator="|",
         description="description",
         price="price",

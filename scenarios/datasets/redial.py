@@ -15,7 +15,7 @@ from .dataset import Dataset
 from .interpret import interpret
 from .location import find_folder
 from .problems import KEPT, Problem, ProblemKind, Problems, shown
-from .table_file import RawTable, raw_frame
+from .raw_table import RawTable, raw_frame
 from .titles import article_first
 from .values import clean_text
 

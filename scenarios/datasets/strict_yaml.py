@@ -12,6 +12,8 @@ from pydantic_core import ErrorDetails
 
 from focusgroup.simulator.errors import UserError, did_you_mean
 
+from .problems import shown
+
 Model = TypeVar("Model", bound=BaseModel)
 _Key = tuple[str | int, ...]
 _MERGE_TAG = "tag:yaml.org,2002:merge"
@@ -79,17 +81,22 @@ def _complaint(error: ErrorDetails, model: type[BaseModel], lines: dict[_Key, in
         return f"{place}: unknown key {key!r}.{did_you_mean(str(location[-1]), known)}"
     if error["type"] == "missing":
         return f"{place}: key {key!r} is missing"
-    named = f" {key!r}" if key else ""
+    named = f"key {key!r}" if key else "the file"
     message = error["msg"].removeprefix("Value error, ")
-    return f"{place}: key{named} holds {error['input']!r}: {message}"
+    return f"{place}: {named} holds {shown(error['input'])}: {message}"
 
 
 def _fields_at(model: type[BaseModel], location: _Key) -> list[str]:
     inside: type[BaseModel] = model
     for part in location:
         field = inside.model_fields.get(str(part))
-        options = [field.annotation, *get_args(field.annotation)] if field is not None else []
-        for option in options:
-            if isinstance(option, type) and issubclass(option, BaseModel):
-                inside = option
+        inside = next(_models(field.annotation), inside) if field is not None else inside
     return list(inside.model_fields)
+
+
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
+    """The models inside an annotation, however it wraps them (`X | None`, `Annotated`, tuples)."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)

@@ -107,10 +107,16 @@ def seconds(raw: pd.Series, unit: str | None, layout: str | None) -> NDArray[np.
     else:
         found = np.full(len(raw), np.nan)
     left = np.isnan(found)
-    words = raw[left].map(lambda value: None if is_missing(value) else str(value))
+    words = raw[left].map(_time_text).astype(object)
     parsed = pd.to_datetime(words, utc=True, errors="coerce", format=layout or "ISO8601")
     found[left] = _since_1970(parsed)
     return found
+
+
+def _time_text(value: object) -> str | None:
+    # pandas reads "now" and "today" as the time of reading; a time in a file has a digit.
+    text = "" if is_missing(value) else str(value)
+    return text if any(letter.isdigit() for letter in text) else None
 
 
 def _since_1970(times: pd.Series) -> NDArray[np.float64]:
