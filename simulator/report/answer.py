@@ -23,7 +23,7 @@ def answer(view: View) -> Section:
         "p",
         "Decided by ",
         tag("b", outside(primary.label)),
-        ", chosen before the run.",
+        ", the primary metric of the scenario.",
         described,
         aim,
         " Intervals are 95\u00a0% bootstrap intervals over users; audiences are never pooled.",

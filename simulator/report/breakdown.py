@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from focusgroup.simulator.metrics.results import Estimate
 
 from .charts import Chart, Series, dots, lines, star_bars
 from .facts import MetricFacts, StarCounts, ValueKind
 from .markup import Html, join, outside, tag
 from .palette import LOG_COLOUR, SIMULATED_COLOUR, Mark, marks
-from .values import count, counted, interval_text, value_text
+from .values import NOTHING, capital, count, counted, interval_text, value_text
 from .view import Section, View, table
 
 _RATE = MetricFacts("Click rate", kind=ValueKind.PERCENT)
@@ -50,6 +52,8 @@ def rounds(view: View) -> Section | None:
             label = f"{metric.label} over rounds for {audience}"
             blocks.append(tag("p", outside(metric.label), class_="chart-title"))
             blocks.append(lines(series, metric, view.facts.dataset.currency, label, "round"))
+            cells = {(f"{r.round + 1}", r.arm): r.estimate for r in own if r.metric == name}
+            blocks.append(_figures(view, metric, "Round", cells, label))
     return Section("rounds", "Round by round", tuple(blocks))
 
 
@@ -81,6 +85,8 @@ def segments(view: View) -> Section:
             title = tag("p", outside(metric.label), " by ", outside(trait), class_="chart-title")
             label = f"{metric.label} by {trait} for {audience}"
             blocks += [title, dots(series, names, metric, view.facts.dataset.currency, label)]
+            cells = {(row.segment, row.arm): row.estimate for row in here}
+            blocks.append(_figures(view, metric, "Segment", cells, label))
     return Section("segments", "By trait", tuple(blocks))
 
 
@@ -120,9 +126,18 @@ def ratings(view: View) -> Section:
             shares.append(("the log", LOG_COLOUR, log))
         key = (_stars_key(name, colour, counts) for name, colour, counts in shares)
         blocks.append(tag("p", join(key), class_="key"))
-        figures = "; ".join(f"{name}: {', '.join(map(str, n))}" for name, _, n in shares)
-        blocks.append(star_bars(shares, f"Ratings of 1 to 5 stars by {audience}. {figures}"))
+        label = f"Ratings of 1 to 5 stars by {audience}"
+        blocks += [star_bars(shares, label), _star_figures(shares, label)]
     return Section("ratings", "Ratings against the log", tuple(blocks))
+
+
+def _star_figures(shares: Sequence[tuple[str, str, StarCounts]], caption: str) -> Html:
+    rows = []
+    for place in range(5):
+        cells = join(tag("td", count(n[place]), class_="number") for _, _, n in shares)
+        rows.append(tag("tr", tag("th", f"{place + 1} ★", scope="row"), cells))
+    figures = table(("Stars", *(capital(name) for name, _, _ in shares)), rows, caption)
+    return tag("details", tag("summary", "The figures"), figures)
 
 
 def _stars_key(name: str, colour: str, counts: StarCounts) -> Html:
@@ -135,6 +150,23 @@ def _stars_key(name: str, colour: str, counts: StarCounts) -> Html:
 
 def _neutral() -> Mark:
     return marks(("",))[""]
+
+
+def _figures(
+    view: View,
+    metric: MetricFacts,
+    what: str,
+    cells: Mapping[tuple[str, str], Estimate],
+    caption: str,
+) -> Html:
+    rows = []
+    for name in dict.fromkeys(row for row, _ in cells):
+        of_arms = (cells.get((name, arm)) for arm in view.arms)
+        shown = (view.estimate(e, metric) if e else NOTHING for e in of_arms)
+        data = join(tag("td", cell, class_="number") for cell in shown)
+        rows.append(tag("tr", tag("th", outside(name), scope="row"), data))
+    figures = table((what, *map(view.arm_name, view.arms)), rows, caption)
+    return tag("details", tag("summary", "The figures"), figures)
 
 
 def _slot_figures(points: Points) -> Html:

@@ -113,6 +113,14 @@ def test_rounds_appear_only_where_there_are_several(
     assert "rounds" not in single.sections
 
 
+def test_what_a_chart_shows_can_be_read_as_figures(report: Document) -> None:
+    by_round, by_trait = report.text("rounds"), report.text("segments")
+    assert f"21.2{NBSP}%" in by_round
+    assert f"41.4{NBSP}%" in by_round
+    assert re.search(r"4 ★\s+4\s+40", report.text("ratings"))
+    assert re.search(rf"low\s+10.1{NBSP}%\s+\[9.0, 12.3\]\s+20.2{NBSP}%", by_trait)
+
+
 def test_an_arm_has_one_colour_everywhere(report: Document, rendered: str) -> None:
     look = marks(ARMS)
     named = [trace for figure in report.figures().values() for trace in figure["data"]
