@@ -171,13 +171,13 @@ class _Pairing:
 
     def _lost(self, arm: int) -> Losses:
         sessions = self.measured.cells.sum(ints(self.measured.cells.sessions, "cell"))[arm].sum()
-        finished = _visits(self.measured, finished=True)[arm].sum()
+        failures = _visits(self.measured, finished=False)[arm].sum()
         known, failed = math.nan, self.failed[arm]
         if isinstance(self.primary.measure, Ratio):
             spared: Ints = np.flatnonzero(~failed)
             above, below = self.measured.columns([self._figure(self.primary, arm)], spared)
             known = float(above.sum() / below.sum()) if below.sum() else math.nan
-        rate = float(1 - finished / sessions) if sessions else math.nan
+        rate = float(failures / sessions) if sessions else math.nan
         return Losses(rate, known, float(failed.mean()) if len(failed) else math.nan)
 
 

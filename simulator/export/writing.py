@@ -1,0 +1,53 @@
+"""Where an export may write, and how: whole files only, inside the folder only."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from focusgroup.simulator.errors import UserError
+
+_SIMPLE = re.compile(r"[^\W.][\w.-]*")
+
+
+def checked_name(name: str) -> str:
+    """The name of an export, which becomes part of file names.
+
+    Raises:
+        UserError: it could leave the folder or hide a file.
+    """
+    if not _SIMPLE.fullmatch(name):
+        raise UserError(
+            f"export name {name!r}: expected letters, digits, '_', '-' and '.', beginning with a "
+            "letter or digit."
+        )
+    return name
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
+    """Write each file completely or not at all: temporary file, fsync, rename. Nothing else in the
+    folder is touched.
+
+    Args:
+        files: content by plain file name.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    written = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            target = folder / checked_name(name)
+            partial = folder / f".{name}.{os.getpid()}.partial"
+            with partial.open("wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            partial.replace(target)
+            written.append(target)
+    except OSError as error:
+        raise UserError(f"cannot write the export to {str(folder)!r}: {error}.") from error
+    return written
