@@ -19,7 +19,7 @@ from .metric import Counts, OverCatalogue
 from .results import Estimate
 
 RATIO_REPLICATES = 4000
-CATALOGUE_REPLICATES = 500
+CATALOGUE_REPLICATES = 1000
 _CHUNK = 2_000_000
 
 

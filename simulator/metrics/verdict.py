@@ -159,7 +159,8 @@ class Losses:
 
     Attributes:
         rate: failed visits over visits.
-        known: the primary metric over the users who did not fail in this arm.
+        known: the primary metric over the users who did not fail in this arm, NaN if it is no mean
+            over users.
         lost: share of users who did.
     """
 
@@ -182,8 +183,8 @@ def failure_bounds(contest: Contest, losses: Sequence[Losses]) -> str:
         f"{arm} {100 * loss.rate:.1f} %" for arm, loss in zip(contest.arms, losses, strict=True)
     )
     metric, best = contest.metric, ranked[0]
-    if metric.bounds is None:
-        return f"Failure rates differ ({shown}), and {metric.label} has no bounds to assume."
+    if metric.bounds is None or any(math.isnan(losses[arm].known) for arm in ranked):
+        return f"Failure rates differ ({shown}), and {metric.label} gives no bounds to assume."
     worst, most = metric.bounds
     spans = []
     for other in ranked[1:]:

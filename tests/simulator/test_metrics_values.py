@@ -197,6 +197,16 @@ def test_metrics_the_run_cannot_feed_are_not_shown_unless_they_decide():
     assert stars.n == 0 and math.isnan(stars.mean) and math.isnan(stars.low)
 
 
+def test_recommenders_that_never_answered_and_arms_never_met_leave_no_values():
+    lost = visit("u1", [failed(0, "", FailureCause.RECOMMENDER)], SessionEnd.FAILED)
+    results = run([lost], arms=["als", "later"], held_out={"u1": frozenset("a")})
+    means = {(r.arm, r.metric): r.sampled.mean for r in results.metrics}
+    assert means["als", "failure_rate"] == 1.0
+    assert sum(not math.isnan(mean) for mean in means.values()) == 1
+    assert [row.sessions for row in results.accounting] == [1, 0]
+    assert results.slots == () and len(results.comparison.pairs) > 0
+
+
 def test_an_audience_that_only_failed_has_no_values_but_accounts():
     results = run([visit("u1", [failed(0)], SessionEnd.FAILED)])
     assert math.isnan(value(results, "click_rate").mean)
