@@ -31,7 +31,8 @@ ASSUMED_PICK_RATE = 0.2  # of slots, where log-odds were asked and nothing was c
 class Decision(Protocol):
     """Turns what the model said into what the user does."""
 
-    calibrated: bool
+    @property
+    def calibrated(self) -> bool: ...
 
     def decide(self, slate: Slate, visit: Visit, memory: Memory, said: Elicited) -> Response: ...
 

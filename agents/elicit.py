@@ -43,7 +43,8 @@ class Elicited:
 class Elicitation(Protocol):
     """A style of asking."""
 
-    needs_logprobs: bool
+    @property
+    def needs_logprobs(self) -> bool: ...
 
     async def ask(
         self,

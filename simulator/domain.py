@@ -27,7 +27,8 @@ class Domain:
         has_ratings: whether values of "rate" events exist.
         has_prices: whether purchases and prices exist.
         has_time: whether timestamps order the events.
-        has_negatives: whether items the user saw and rejected are in the log.
+        has_negatives: whether what users were shown and did not take is in the log. A film
+            rated low was chosen first: it is disliked, not passed over.
         unknown: what the data cannot identify, e.g. ``("slot", "leaving", "fatigue")``.
         currency: symbol before an amount, "" if no prices.
     """

@@ -31,12 +31,14 @@ class Audience:
 
     Attributes:
         history: a user's log interactions, oldest first; asked when a session starts.
+        concurrency: sessions in flight at once, if fewer than the simulation allows.
     """
 
     name: str
     agent: UserAgent | BatchUserAgent
     user_ids: Sequence[str]
     history: Callable[[str], Sequence[Interaction]]
+    concurrency: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ class Simulation:
         finished: list[Session] = []
         part_size = 512 if isinstance(audience.agent, BatchUserAgent) else 16
         queue = iter(todo)
+        workers = min(self.concurrency, audience.concurrency or self.concurrency)
 
         async def work() -> None:
             for key in queue:
@@ -148,7 +151,7 @@ class Simulation:
 
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(self.concurrency, len(todo))):
+                for _ in range(min(workers, len(todo))):
                     group.create_task(work())
         except BaseExceptionGroup as group_error:
             raise group_error.exceptions[0] from group_error

@@ -86,6 +86,9 @@ class InteractionColumns(Strict):
     """Column: how many were bought."""
     liked: str | None = None
     """Column of yes/no: whether the row counts as engagement; a "no" counts as rejection."""
+    all_shown: bool = False
+    """Whether the log holds all that users were shown: a low rating then is a page passed over,
+    not something chosen and disliked. A `liked` column implies it."""
 
     @model_validator(mode="after")
     def _one_event(self) -> Self:

@@ -108,6 +108,7 @@ def from_csv(
     always: str | None = None,
     quantity: str | None = None,
     liked: str | None = None,
+    all_shown: bool = False,
     items: str | Path | None = None,
     item_id: str | None = None,
     title: str = "title",
@@ -147,6 +148,7 @@ def from_csv(
             "always": always,
             "quantity": quantity,
             "liked": liked,
+            "all_shown": all_shown,
         },
     }
     if items is not None:

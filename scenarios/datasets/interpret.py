@@ -65,7 +65,7 @@ def interpret(
         has_ratings=bool((interactions["event"] == Event.RATE).any()),
         has_prices=bool(catalogue["price"].notna().any()),
         has_time=log[1].time is not None,
-        has_negatives=bool(domain.rejected or rejected),
+        has_negatives=log[1].all_shown or log[1].liked is not None,
     )
     return dataset_of(
         domain, interactions, catalogue, people, source=source, licence=licence, notes=notes

@@ -75,6 +75,7 @@ def read_jester(data_dir: Path | None = None) -> Dataset:
                 user="user_id",
                 item="item_id",
                 rating=RatingColumn(column="rating", scale=(-10.0, 10.0)),
+                all_shown=True,
             ),
         ),
         items=(titled, items),

@@ -1,0 +1,137 @@
+"""Names to objects: a scenario becomes an experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from focusgroup.agents import Assumed, BehaviourModel, fit_behaviour
+from focusgroup.agents.llm import Budget, Journal, JournalMode, LLMOptions
+from focusgroup.recommenders import load_recommender, make_recommender
+from focusgroup.simulator import Recommender, UserError
+from focusgroup.simulator.metrics import metric_named
+from focusgroup.simulator.noise import derive_seed
+
+from .datasets import Dataset, load_dataset, split_history, split_users
+from .experiment import Experiment, rules_of
+from .rooms import RoomBuilder
+from .scenario import Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a run is given besides its scenario.
+
+    Attributes:
+        folder: where `module:Class` recommenders and relative paths are looked for.
+        budget: what the language models may spend, all together.
+    """
+
+    journal: Journal
+    mode: JournalMode = JournalMode.RECORD
+    options: LLMOptions = field(default_factory=LLMOptions)
+    budget: Budget = field(default_factory=Budget)
+    folder: Path = field(default_factory=Path)
+
+
+async def build(
+    scenario: Scenario,
+    means: Means,
+    *,
+    dataset: Dataset | None = None,
+    recommenders: Mapping[str, Recommender] | None = None,
+) -> Experiment:
+    """An experiment from a scenario.
+
+    Args:
+        dataset: used instead of loading `scenario.data.name`.
+        recommenders: ready objects by arm; other arms of the scenario are made by name.
+
+    Raises:
+        UserError: anything in the scenario that names nothing, fits nothing, or is out of reach.
+    """
+    metric_named(scenario.primary)
+    data = scenario.data
+    dataset = dataset or load_dataset(data.name, data.dir)
+    catalog = dataset.catalog()
+    _check_page(scenario, dataset)
+    arms = _arms(scenario, recommenders or {}, means.folder)
+    split = split_users(
+        dataset,
+        seed=scenario.seed,
+        training=data.split.training,
+        calibration=data.split.calibration,
+        audience=data.split.audience,
+        min_history=data.min_history,
+        held_out=data.held_out,
+    )
+    history, held_out = split_history(dataset, held_out=data.held_out, seed=scenario.seed)
+    training = dataset.interactions[dataset.interactions["user_id"].isin(set(split.training))]
+    behaviour = _behaviour(scenario, dataset, history, held_out, split.calibration)
+    rooms = RoomBuilder(scenario, means, dataset, catalog, split, history, held_out, behaviour)
+    return Experiment(
+        scenario=scenario,
+        dataset=dataset,
+        split=split,
+        catalog=catalog,
+        training=training.reset_index(drop=True),
+        arms=arms,
+        rooms=tuple([await rooms.build(name) for name in scenario.audiences]),
+        behaviour=behaviour,
+        popularity={
+            str(i): int(n) for i, n in training.groupby("item_id")["user_id"].nunique().items()
+        },
+    )
+
+
+def _check_page(scenario: Scenario, dataset: Dataset) -> None:
+    if scenario.page.k > len(dataset.items):
+        raise UserError(
+            f"page.k: pages of {scenario.page.k} items, but dataset {dataset.domain.name!r} has"
+            f" {len(dataset.items)}; set page.k to at most {len(dataset.items)}"
+        )
+    rules_of(scenario, dataset)
+
+
+def _arms(
+    scenario: Scenario, ready: Mapping[str, Recommender], folder: Path
+) -> dict[str, Recommender]:
+    if scenario.baseline is not None and scenario.baseline not in scenario.recommenders:
+        raise UserError(f"baseline: {scenario.baseline!r} is no recommender of this scenario")
+    arms = {}
+    for name, spec in scenario.recommenders.items():
+        use, seed = spec.use or name, scenario.seed
+        if name in ready:
+            arms[name] = ready[name]
+        elif ":" in use:
+            arms[name] = load_recommender(use, spec.params, seed=seed, folder=folder)
+        else:
+            arms[name] = make_recommender(use, spec.params, seed=seed)
+    return arms
+
+
+def _behaviour(
+    scenario: Scenario,
+    dataset: Dataset,
+    history: pd.DataFrame,
+    held_out: pd.DataFrame,
+    calibration: tuple[str, ...],
+) -> BehaviourModel | None:
+    wanted = any(
+        spec.agent == "behaviour" or spec.decision == "pooled"
+        for spec in scenario.audiences.values()
+    )
+    if not wanted:
+        return None
+    return fit_behaviour(
+        history,
+        held_out,
+        calibration,
+        dataset.catalog(),
+        dataset.domain,
+        seed=derive_seed(scenario.seed, "behaviour"),
+        assumed=Assumed(**scenario.assumed.model_dump()),
+    )

@@ -1,0 +1,165 @@
+"""The schema of a scenario: strict YAML, with a default for all that can have one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from focusgroup.simulator.errors import UserError
+from focusgroup.simulator.school import Retrain
+
+from .datasets.strict_yaml import read_yaml, validated
+
+AgentKind = Literal["llm", "behaviour", "random", "slot_biased", "popularity", "recorded"]
+_LLM_ONLY = ("llm", "style", "language", "decision", "calibration_users", "reviews", "interview",
+             "temperature", "personas")  # fmt: skip
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SplitSpec(_Strict):
+    """Shares of the users, disjoint; what is left over is unused."""
+
+    training: float = Field(default=0.35, gt=0, lt=1)
+    calibration: float = Field(default=0.25, gt=0, lt=1)
+    audience: float = Field(default=0.40, gt=0, lt=1)
+
+
+class DataSpec(_Strict):
+    """Which interaction log, and how it is divided.
+
+    `name`: a built-in dataset, a mapping file or a folder. `held_out`: share of each user's events
+    kept back as truth. `min_history`: events an audience user must have before the held-out ones.
+    """
+
+    name: str
+    dir: str | None = None
+    held_out: float = Field(default=0.2, gt=0, lt=1)
+    min_history: int = Field(default=10, ge=0)
+    split: SplitSpec = SplitSpec()
+
+
+class PageSpec(_Strict):
+    """A page has `k` items, a visit at most `pages` pages."""
+
+    k: int = Field(default=10, ge=1)
+    pages: int = Field(default=5, ge=1)
+    exclude_history: bool = True
+    exclude_shown: bool = True
+
+
+class RecommenderSpec(_Strict):
+    """`use`: a built-in name, an entry point or `module:Class`; by default the arm's own name."""
+
+    use: str | None = None
+    params: dict[str, object] = {}
+
+
+class AudienceSpec(_Strict):
+    """Who visits. Everything below `users` is for `agent: llm`.
+
+    `decision`: `own_word` (uncalibrated: the model's picks are clicks) or `pooled` (its opinion is
+    weighed into the calibrated behaviour model; the weight is learned on `calibration_users`).
+    `reviews`: probability that an item bought or rated is reviewed. `personas`: `log`, `sampled`,
+    or a YAML file of hand-written ones.
+    """
+
+    agent: AgentKind = "llm"
+    users: int = Field(default=50, ge=1)
+    llm: str = "embedded"
+    style: Literal["answer", "score"] = "answer"
+    language: str = "en"
+    decision: Literal["own_word", "pooled"] = "own_word"
+    calibration_users: int = Field(default=30, ge=1)
+    reviews: float = Field(default=0.0, ge=0, le=1)
+    interview: bool = False
+    temperature: float = Field(default=0.0, ge=0, le=2)
+    personas: str = "log"
+
+    @model_validator(mode="after")
+    def _fits_the_agent(self) -> AudienceSpec:
+        misplaced = [name for name in _LLM_ONLY if name in self.model_fields_set]
+        if self.agent != "llm" and misplaced:
+            raise ValueError(f"{misplaced[0]!r} is for agent: llm, this one is {self.agent}")
+        return self
+
+
+class AssumedSpec(_Strict):
+    """Assumed parameters of the behaviour; see `focusgroup.agents.Assumed` for their units."""
+
+    slot: float = 0.15
+    fatigue: float = 0.5
+    conversion: float = Field(default=0.35, gt=0, le=1)
+    elasticity: float = 1.5
+    leave: float = -1.2
+    leave_fatigue: float = 2.0
+    leave_dissatisfaction: float = 0.8
+    repeat_shown: float = 1.0
+
+
+class PriceSpec(_Strict):
+    """What a million tokens cost, for estimates and budgets."""
+
+    prompt: float = Field(default=0.0, ge=0)
+    completion: float = Field(default=0.0, ge=0)
+
+
+class Scenario(_Strict):
+    """An experiment: who meets which recommenders on what data, and what decides.
+
+    `primary`: the metric that decides. `baseline`: the arm others are compared with, by default
+    one named popularity, else the first. `retrain`: what arms do between rounds.
+    """
+
+    title: str
+    seed: int = 0
+    data: DataSpec
+    page: PageSpec = PageSpec()
+    rounds: int = Field(default=1, ge=1)
+    retrain: Retrain = Retrain.FIT
+    recommenders: dict[str, RecommenderSpec] = Field(min_length=1)
+    audiences: dict[str, AudienceSpec] = Field(min_length=1)
+    primary: str = "click_rate"
+    baseline: str | None = None
+    assumed: AssumedSpec = AssumedSpec()
+    prices: PriceSpec = PriceSpec()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _allow_bare_names(cls, raw: object) -> object:
+        """`als:` alone means `als: {}`; a list of names means each with its defaults."""
+        if isinstance(raw, dict):
+            for key in ("recommenders", "audiences"):
+                value = raw.get(key)
+                if isinstance(value, list) and all(isinstance(name, str) for name in value):
+                    raw = {**raw, key: {name: {} for name in value}}
+                elif isinstance(value, dict):
+                    raw = {**raw, key: {n: {} if v is None else v for n, v in value.items()}}
+        return raw
+
+
+def read_scenario(path: Path) -> Scenario:
+    """A scenario from a YAML file. Raises UserError naming file, line and key."""
+    if not path.exists():
+        raise UserError(
+            f"{path}: no such scenario file. `focusgroup scenarios list` names those that come"
+            " with focusgroup; `focusgroup scenarios new FILE` writes one to start from."
+        )
+    return read_yaml(path, Scenario)
+
+
+def scenario_from(content: object, where: str = "scenario") -> Scenario:
+    """A scenario from plain data. Raises UserError."""
+    return validated(content, Scenario, where)
+
+
+def scenario_text(scenario: Scenario) -> str:
+    """The resolved scenario as YAML, every default written out."""
+    return yaml.safe_dump(
+        scenario.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100
+    )
