@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pandas as pd
 from focusgroup.agents import Assumed, BehaviourModel, fit_behaviour
 from focusgroup.agents.llm import Budget, Journal, JournalMode, LLMOptions
 from focusgroup.recommenders import load_recommender, make_recommender
-from focusgroup.simulator import Recommender, UserError
+from focusgroup.simulator import Recommender, RecRequest, Slate, UserError
 from focusgroup.simulator.metrics import metric_named
 from focusgroup.simulator.noise import derive_seed
 
@@ -28,6 +28,8 @@ class Means:
     Attributes:
         folder: where `module:Class` recommenders and relative paths are looked for.
         budget: what the language models may spend, all together.
+        recorded: audience -> fingerprint of the model that answered. If given, the experiment is
+            for looking at what a run has stored: no model is opened and no recommender is made.
     """
 
     journal: Journal
@@ -35,6 +37,7 @@ class Means:
     options: LLMOptions = field(default_factory=LLMOptions)
     budget: Budget = field(default_factory=Budget)
     folder: Path = field(default_factory=Path)
+    recorded: Mapping[str, str] | None = None
 
 
 async def build(
@@ -58,7 +61,7 @@ async def build(
     dataset = dataset or load_dataset(data.name, data.dir)
     catalog = dataset.catalog()
     _check_page(scenario, dataset)
-    arms = _arms(scenario, recommenders or {}, means.folder)
+    arms = _arms(scenario, recommenders or {}, means)
     split = split_users(
         dataset,
         seed=scenario.seed,
@@ -97,20 +100,29 @@ def _check_page(scenario: Scenario, dataset: Dataset) -> None:
 
 
 def _arms(
-    scenario: Scenario, ready: Mapping[str, Recommender], folder: Path
+    scenario: Scenario, ready: Mapping[str, Recommender], means: Means
 ) -> dict[str, Recommender]:
     if scenario.baseline is not None and scenario.baseline not in scenario.recommenders:
         raise UserError(f"baseline: {scenario.baseline!r} is no recommender of this scenario")
-    arms = {}
+    arms: dict[str, Recommender] = {}
     for name, spec in scenario.recommenders.items():
         use, seed = spec.use or name, scenario.seed
-        if name in ready:
+        if means.recorded is not None:
+            arms[name] = _Absent()
+        elif name in ready:
             arms[name] = ready[name]
         elif ":" in use:
-            arms[name] = load_recommender(use, spec.params, seed=seed, folder=folder)
+            arms[name] = load_recommender(use, spec.params, seed=seed, folder=means.folder)
         else:
             arms[name] = make_recommender(use, spec.params, seed=seed)
     return arms
+
+
+class _Absent:
+    """Holds the place of an arm whose slates are only looked at."""
+
+    def recommend(self, requests: Sequence[RecRequest]) -> Sequence[Slate]:
+        raise UserError(f"this run is only looked at; {len(requests)} requests came")
 
 
 def _behaviour(

@@ -33,7 +33,7 @@ from focusgroup.agents import (
     sample_population,
     weigh_opinions,
 )
-from focusgroup.agents.llm import BudgetedLLM, JournaledLLM, open_llm, parse_llm
+from focusgroup.agents.llm import BudgetedLLM, JournaledLLM, JournalMode, open_llm, parse_llm
 from focusgroup.agents.memory import remember
 from focusgroup.simulator import (
     Audience,
@@ -166,8 +166,13 @@ class RoomBuilder:
         if llm_spec is None:
             raise UserError(f"audiences.{name}: agent llm needs a model, and llm is none")
         means = self.means
-        model = BudgetedLLM(open_llm(llm_spec, means.options), means.budget)
-        llm = JournaledLLM(model, means.journal, means.mode)
+        if means.recorded is not None:
+            llm = JournaledLLM(
+                None, means.journal, JournalMode.REPLAY, fingerprint=means.recorded[name]
+            )
+        else:
+            model = BudgetedLLM(open_llm(llm_spec, means.options), means.budget)
+            llm = JournaledLLM(model, means.journal, means.mode)
         elicitation = Answer(spec.temperature) if spec.style == "answer" else Score()
         await _check_capabilities(llm, spec)
         prompter = Prompter(load_language(spec.language), self.dataset.domain)

@@ -1,0 +1,230 @@
+"""A run on disk, from start or resumed: build, simulate with progress, report."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from focusgroup.agents.llm import Budget, Journal, JournalMode, LLMOptions
+from focusgroup.simulator import Recommender, Session, UserError
+from focusgroup.simulator.metrics.results import Results
+
+from .build import Means, build
+from .datasets import Dataset
+from .experiment import Experiment
+from .outcome import Spent, spent, versions, write_run_report
+from .rundir import Manifest, RunDirectory
+from .scenario import Scenario
+
+Clock = Callable[[], str]
+Progress = Callable[[Experiment, int], Callable[[Session], None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run, as opposed to what.
+
+    Attributes:
+        journal: a shared journal's path, or None for the run's own.
+        concurrency: most sessions in flight at once.
+        progress: given the experiment and the sessions still to run, returns a hook per session.
+    """
+
+    journal: Path | None = None
+    mode: JournalMode = JournalMode.RECORD
+    concurrency: int = 256
+    llm: LLMOptions = field(default_factory=LLMOptions)
+    budget: Budget = field(default_factory=Budget)
+    folder: Path = field(default_factory=Path)
+    retry_failed: bool = False
+    progress: Progress | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """A run that ended, with all it came to."""
+
+    directory: RunDirectory
+    experiment: Experiment
+    sessions: tuple[Session, ...]
+    results: Results
+    spent: Spent
+
+
+def start_run(
+    scenario: Scenario,
+    directory: RunDirectory,
+    name: str,
+    options: Options,
+    clock: Clock,
+    *,
+    dataset: Dataset | None = None,
+    recommenders: Mapping[str, Recommender] | None = None,
+) -> FinishedRun:
+    """Run a scenario in a fresh directory.
+
+    Raises:
+        UserError: before anything is simulated, if the scenario or its surroundings are wrong.
+        RunStopped: a budget is spent; what is stored can be resumed.
+        KeyboardInterrupt: likewise.
+    """
+
+    async def work(journal: Journal) -> FinishedRun:
+        experiment = await build(
+            scenario, _means(options, journal), dataset=dataset, recommenders=recommenders
+        )
+        manifest = Manifest(
+            name=name,
+            scenario=scenario.model_dump(mode="json"),
+            journal="" if options.journal is None else str(options.journal.resolve()),
+            journal_mode=options.mode.value,
+            folder=str(options.folder.resolve()),
+            dataset_fingerprint=experiment.dataset.fingerprint,
+            split={
+                "training": list(experiment.split.training),
+                "calibration": list(experiment.split.calibration),
+                "audience": list(experiment.split.audience),
+            },
+            models=_fingerprints(experiment),
+            versions=versions(),
+            started=clock(),
+        )
+        directory.write(manifest)
+        return await _simulate(experiment, directory, manifest, options, clock)
+
+    existed = directory.path.exists()
+    with directory.locked():
+        try:
+            return _with_journal(directory, options, work)
+        except UserError:
+            if not (directory.path / "manifest.json").exists():
+                _remove_traces(directory.path, existed)
+            raise
+
+
+def resume_run(
+    directory: RunDirectory,
+    options: Options,
+    clock: Clock,
+    *,
+    dataset: Dataset | None = None,
+    recommenders: Mapping[str, Recommender] | None = None,
+) -> FinishedRun:
+    """Finish a run that was interrupted; what is stored or journaled is not asked again.
+
+    Raises:
+        UserError: the dataset or a model is no longer the one the run was started with.
+    """
+    manifest = directory.read()
+    shared = options.journal or (Path(manifest.journal) if manifest.journal else None)
+    options = replace(options, journal=shared, folder=Path(manifest.folder))
+
+    async def work(journal: Journal) -> FinishedRun:
+        experiment = await build(
+            manifest.read_scenario(),
+            _means(options, journal),
+            dataset=dataset,
+            recommenders=recommenders,
+        )
+        _check_same(manifest, experiment)
+        return await _simulate(experiment, directory, manifest, options, clock)
+
+    with directory.locked():
+        return _with_journal(directory, options, work)
+
+
+def reopen(directory: RunDirectory, options: Options) -> FinishedRun:
+    """The results of what a run has stored, without running anything or asking a model."""
+    manifest = directory.read()
+    shared = options.journal or (Path(manifest.journal) if manifest.journal else None)
+    options = replace(
+        options, journal=shared, folder=Path(manifest.folder), mode=JournalMode.REPLAY
+    )
+
+    async def work(journal: Journal) -> FinishedRun:
+        means = replace(_means(options, journal), recorded=manifest.models)
+        experiment = await build(manifest.read_scenario(), means)
+        _check_same(manifest, experiment)
+        sessions = directory.store().sessions()
+        await experiment.aclose()
+        return _finished(experiment, directory, manifest, sessions)
+
+    return _with_journal(directory, options, work)
+
+
+def _with_journal(
+    directory: RunDirectory,
+    options: Options,
+    work: Callable[[Journal], Coroutine[None, None, FinishedRun]],
+) -> FinishedRun:
+    path = options.journal or directory.journal
+    with Journal(path, create=options.mode is not JournalMode.REPLAY or path.exists()) as journal:
+        return asyncio.run(work(journal))
+
+
+def _means(options: Options, journal: Journal) -> Means:
+    return Means(journal, options.mode, options.llm, options.budget, options.folder)
+
+
+async def _simulate(
+    experiment: Experiment,
+    directory: RunDirectory,
+    manifest: Manifest,
+    options: Options,
+    clock: Clock,
+) -> FinishedRun:
+    store = directory.store()
+    try:
+        if options.progress is not None:
+            stored = len(store.sessions())
+            left = max(0, experiment.planned_sessions() - stored)
+            experiment.hooks.append(options.progress(experiment, left))
+        sessions = await experiment.execute(
+            store, concurrency=options.concurrency, retry_failed=options.retry_failed
+        )
+    finally:
+        await experiment.aclose()
+    directory.write(replace(manifest, finished=clock(), counts={"sessions": len(sessions)}))
+    return _finished(experiment, directory, manifest, sessions)
+
+
+def _finished(
+    experiment: Experiment,
+    directory: RunDirectory,
+    manifest: Manifest,
+    sessions: list[Session],
+) -> FinishedRun:
+    results = write_run_report(experiment, sessions, manifest.name, directory.report)
+    return FinishedRun(directory, experiment, tuple(sessions), results, spent(experiment))
+
+
+def _fingerprints(experiment: Experiment) -> dict[str, str]:
+    return {
+        room.audience.name: room.speaker.llm.fingerprint
+        for room in experiment.rooms
+        if room.speaker is not None
+    }
+
+
+def _check_same(manifest: Manifest, experiment: Experiment) -> None:
+    if experiment.dataset.fingerprint != manifest.dataset_fingerprint:
+        raise UserError(
+            f"run {manifest.name!r}: the data has changed since the run was started; start a new"
+            " run, or bring the old data back"
+        )
+    for audience, fingerprint in _fingerprints(experiment).items():
+        if manifest.models.get(audience) != fingerprint:
+            raise UserError(
+                f"run {manifest.name!r}: audience {audience!r} was answered by"
+                f" {manifest.models.get(audience)!r}, now it would be {fingerprint!r}"
+            )
+
+
+def _remove_traces(path: Path, existed: bool) -> None:
+    """What a run that never began left in its folder."""
+    for trace in ("journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm", "lock"):
+        (path / trace).unlink(missing_ok=True)
+    if not existed and path.exists() and not any(path.iterdir()):
+        path.rmdir()

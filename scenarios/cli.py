@@ -1,0 +1,54 @@
+"""The command line: commands in `commands/`, and the one place where errors become exit codes.
+
+0 done; 1 a stated requirement was missed; 2 something the user can fix; 3 stopped early, resumable;
+130 interrupted, resumable.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from focusgroup.simulator import RunStopped, UserError
+
+from .commands import datasets, doctor, models, results, runs
+from .commands import scenarios as scenario_commands
+
+app = typer.Typer(
+    name="focusgroup",
+    help="A synthetic audience for recommender systems. Start with: focusgroup demo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(runs.demo)
+app.command()(runs.run)
+app.command()(runs.resume)
+app.command()(results.compare)
+app.command()(results.report)
+app.command()(results.export)
+app.command()(doctor.doctor)
+app.add_typer(datasets.app, name="datasets")
+app.add_typer(scenario_commands.app, name="scenarios")
+app.add_typer(models.app, name="models")
+
+
+def main() -> None:
+    """The `focusgroup` command."""
+    try:
+        app()
+    except UserError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except RunStopped as error:
+        typer.echo(f"stopped: {error}", err=True)
+        sys.exit(3)
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""The progress bar of a run: sessions, rate, time left, pages answered and failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tqdm import tqdm
+
+from focusgroup.scenarios.experiment import Experiment
+from focusgroup.simulator import Failure, Session
+
+
+def session_bar(experiment: Experiment, left: int) -> Callable[[Session], None]:
+    """A bar on standard error over the sessions still to run; call the result once a session."""
+    names = ", ".join(
+        f"{room.audience.name} ({len(room.audience.user_ids)} users)" for room in experiment.rooms
+    )
+    tqdm.write(f"{names} x {len(experiment.arms)} recommenders", file=None)
+    bar = tqdm(total=left, unit="visit", smoothing=0.05, dynamic_ncols=True)
+    pages = {"answered": 0, "failed": 0}
+
+    def ended(session: Session) -> None:
+        for turn in session.turns:
+            pages["failed" if isinstance(turn.outcome, Failure) else "answered"] += 1
+        bar.set_description(session.key.audience, refresh=False)
+        bar.set_postfix(pages=pages["answered"], failed=pages["failed"], refresh=False)
+        bar.update()
+        if bar.n >= left:
+            bar.close()
+
+    return ended

@@ -1,0 +1,88 @@
+"""compare, report, export: commands that look at what a run has stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from focusgroup.scenarios.batch import Options, reopen
+from focusgroup.scenarios.outcome import model_facts, write_run_report
+from focusgroup.scenarios.rundir import RunDirectory
+from focusgroup.simulator import UserError
+from focusgroup.simulator.errors import did_you_mean
+from focusgroup.simulator.export import writer_for
+from focusgroup.simulator.metrics.tables import comparison_text, results_text, to_json
+
+Run = Annotated[Path, typer.Argument(help="The run directory.")]
+
+
+def compare(
+    run: Run,
+    as_json: Annotated[bool, typer.Option("--json", help="All results as JSON.")] = False,
+    exploratory: Annotated[
+        bool, typer.Option("--all", help="Also compare on the metrics that do not decide.")
+    ] = False,
+) -> None:
+    """Say which recommender is ahead, by how much, or that n is too small to say.
+
+    Example: focusgroup compare runs/demo --json > results.json
+    """
+    opened = reopen(RunDirectory.existing(run), Options())
+    if as_json:
+        typer.echo(to_json(opened.results))
+    elif exploratory:
+        typer.echo(comparison_text(opened.results, exploratory=True))
+    else:
+        typer.echo(results_text(opened.results))
+
+
+def report(
+    run: Run,
+    out: Annotated[Path | None, typer.Option(help="File (default: RUN/report.html).")] = None,
+) -> None:
+    """Write the HTML report of a run: one file that opens offline.
+
+    Example: focusgroup report runs/demo --out report.html
+    """
+    opened = reopen(RunDirectory.existing(run), Options())
+    path = out or opened.directory.report
+    write_run_report(opened.experiment, opened.sessions, opened.directory.read().name, path)
+    typer.echo(str(path))
+
+
+def export(
+    run: Run,
+    format: Annotated[str, typer.Option(help="parquet | recbole | movielens")],
+    out: Annotated[Path, typer.Option(help="Folder to write to.")],
+    arm: Annotated[str | None, typer.Option(help="One recommender only.")] = None,
+    audience: Annotated[str | None, typer.Option(help="One audience only.")] = None,
+) -> None:
+    """Export the synthetic interactions, exposures and propensities of a run.
+
+    Example: focusgroup export runs/demo --format recbole --out data/synthetic
+    """
+    writer = writer_for(format)
+    directory = RunDirectory.existing(run)
+    opened = reopen(directory, Options())
+    experiment = opened.experiment
+    rooms = {room.audience.name: room for room in experiment.rooms}
+    for flag, value, known in (
+        ("arm", arm, tuple(experiment.arms)),
+        ("audience", audience, tuple(rooms)),
+    ):
+        if value is not None and value not in known:
+            raise UserError(f"--{flag}: the run has no {value!r}.{did_you_mean(value, known)}")
+    paths = writer(
+        opened.sessions,
+        experiment.catalog,
+        experiment.dataset.users,
+        out,
+        directory.read().name,
+        arm=arm,
+        audience=audience,
+        answered_by={name: model_facts(experiment, room).model for name, room in rooms.items()},
+    )
+    for path in paths:
+        typer.echo(str(path))

@@ -1,0 +1,128 @@
+"""The run directory: a manifest, a journal, the sessions, a report; one process at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from focusgroup.simulator import ParquetStore, UserError
+
+from .scenario import Scenario, scenario_from
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a run is: enough to resume it, and to know what it was run on.
+
+    Attributes:
+        scenario: resolved, as plain data.
+        journal: path of a shared journal, or "" for the run's own.
+        folder: where relative paths and recommenders are looked for.
+        split: group -> user ids.
+        started, finished: ISO times, written by the command line; finished is "" until it ends.
+    """
+
+    name: str
+    scenario: dict[str, object]
+    journal: str
+    journal_mode: str
+    folder: str
+    dataset_fingerprint: str
+    split: dict[str, list[str]]
+    models: dict[str, str]
+    versions: dict[str, str]
+    started: str
+    finished: str = ""
+    format: int = FORMAT
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def read_scenario(self) -> Scenario:
+        """The scenario of the run. Raises UserError if this version no longer understands it."""
+        return scenario_from(self.scenario, f"manifest of run {self.name!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """A folder that holds one run."""
+
+    path: Path
+
+    @classmethod
+    def fresh(cls, path: Path) -> RunDirectory:
+        """A folder for a new run. Raises UserError if it holds another run, or other files."""
+        if (path / MANIFEST).exists():
+            raise UserError(
+                f"{path} holds another run. Finish that one with `focusgroup resume {path}`,"
+                " or choose another --out."
+            )
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise UserError(f"{path} is not an empty folder; choose another --out.")
+        return cls(path)
+
+    @classmethod
+    def existing(cls, path: Path) -> RunDirectory:
+        """The folder of a run that was started. Raises UserError if it holds none."""
+        if not (path / MANIFEST).exists():
+            raise UserError(f"{path}: no run here (no {MANIFEST}). Runs lie in ./runs by default.")
+        return cls(path)
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "journal.sqlite"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    def store(self) -> ParquetStore:
+        """The sessions of the run."""
+        return ParquetStore(self.path / "sessions")
+
+    def write(self, manifest: Manifest) -> None:
+        """Write the manifest: whole or not at all."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        torn = self.path / f"{MANIFEST}.tmp"
+        with torn.open("w", encoding="utf-8") as file:
+            json.dump(asdict(manifest), file, indent=2, ensure_ascii=False)
+            file.flush()
+            os.fsync(file.fileno())
+        torn.rename(self.path / MANIFEST)
+
+    def read(self) -> Manifest:
+        """The manifest. Raises UserError if it is not one, or from another version."""
+        path = self.path / MANIFEST
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+            manifest = Manifest(**raw)
+        except (OSError, ValueError, TypeError) as error:
+            raise UserError(f"{path}: not a manifest of a run: {error}") from error
+        if manifest.format != FORMAT:
+            raise UserError(
+                f"{path}: written in format {manifest.format}, this version reads {FORMAT}"
+            )
+        return manifest
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run for this process; the lock dies with its owner.
+
+        Raises:
+            UserError: another process holds it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / "lock").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise UserError(
+                    f"{self.path}: another process is working on this run; wait for it to end."
+                ) from error
+            yield
