@@ -42,7 +42,7 @@ class Answer:
             temperature=self.temperature,
         )
         reply, keys = await ask_twice(
-            llm, request, visit, lambda completion: parse_answer(completion, k, stars=stars)
+            llm, request, visit, lambda said: parse_answer(said, k, stars=stars, buy=buy)
         )
         picks = {order[pick.n - 1]: pick for pick in reply.picks}
         return Elicited(

@@ -67,13 +67,14 @@ def fit_behaviour(
     pairs = _Pairs.of(history, held_out, known, catalog, domain, seed)
     scattered = sorted(known, key=lambda user: derive_seed(seed, "fold", user))
     fold_of = {user: n % FOLDS for n, user in enumerate(scattered)}
-    features, ratings = _cross_fitted(history, known, fold_of, pairs, catalog, seed)
-    try:
-        choice = Choice.fit(features, pairs.engaged, pairs.negative_rate)
-    except ValueError as error:
+    if pairs.engaged.all() or not pairs.engaged.any():
+        kind = "positive" if not pairs.engaged.any() else "rejected or unseen"
         raise UserError(
-            f"calibration: {error}, in the held-out events of {len(known)} users"
-        ) from (error)
+            f"calibration: no {kind} item to learn from in the held-out events of {len(known)} "
+            "users. Hold out a larger share, or use a larger log."
+        )
+    features, ratings = _cross_fitted(history, known, fold_of, pairs, catalog, seed)
+    choice = Choice.fit(features, pairs.engaged, pairs.negative_rate)
     rated = ~np.isnan(pairs.stars)
     stars = Stars.fit(ratings[rated], pairs.stars[rated]) if rated.sum() >= 2 * FOLDS else None
     return BehaviourModel(
@@ -108,40 +109,38 @@ class _Pairs:
     ) -> _Pairs:
         position = {item_id: n for n, item_id in enumerate(catalog)}
         row_of = {user: n for n, user in enumerate(known)}
-        seen = held_out[held_out["user_id"].isin(row_of)].copy()
-        seen["stars"] = seen["value"].where(seen["event"] == "rate")
-        seen = seen.groupby(["user_id", "item_id"], as_index=False, sort=True).agg(
-            positive=("positive", "any"), stars=("stars", "last")
+        seen = held_out[held_out["user_id"].isin(row_of)]
+        seen = (
+            seen.assign(stars=seen["value"].where(seen["event"] == "rate"))
+            .groupby(["user_id", "item_id"], as_index=False)
+            .agg(positive=("positive", "any"), stars=("stars", "last"))
         )
         users = np.array([row_of[user] for user in seen["user_id"]], dtype=np.int64)
         items = np.array([position[item] for item in seen["item_id"]], dtype=np.int64)
         stars = seen["stars"].to_numpy(dtype=np.float64)
         if domain.has_negatives:
             return cls(users, items, seen["positive"].to_numpy(dtype=bool), stars, 1.0)
-        taken = np.zeros((len(known), len(position)), dtype=bool)
-        past_users = history["user_id"].map(row_of)
-        past = history[past_users.notna()]
-        past_rows = past_users.dropna().to_numpy(np.int64)
-        past_items = past["item_id"].map(position).to_numpy(np.int64)
-        owned = np.zeros_like(taken)
-        owned[past_rows, past_items] = True
-        repeats = float(owned[users, items].mean()) > REPEATS_FROM
-        if not repeats:
-            taken |= owned
-            fresh = ~owned[users, items]
-            users, items, stars = users[fresh], items[fresh], stars[fresh]
-        taken[users, items] = True
-        sampled = min(NEGATIVES_PER_POSITIVE * len(users), MAX_NEGATIVES)
-        rate = min(1.0, sampled / max(1, int((~taken).sum())))
+        # A pair is one number, its cell in the (users, items) table, which is never built.
+        cells = users * len(position) + items
+        past = history[history["user_id"].isin(row_of)]
+        owned = past["user_id"].map(row_of) * len(position) + past["item_id"].map(position)
+        repeated = np.isin(cells, owned.to_numpy(dtype=np.int64))
+        taken = cells
+        if repeated.mean() <= REPEATS_FROM:
+            taken = np.concatenate([cells, owned.to_numpy(dtype=np.int64)])
+            users, items, stars = users[~repeated], items[~repeated], stars[~repeated]
+        table = len(known) * len(position)
+        sampled = min(table, NEGATIVES_PER_POSITIVE * len(users), MAX_NEGATIVES)
         rng = np.random.default_rng(derive_seed(seed, "negatives"))
-        negative_users, negative_items = np.nonzero((rng.random(taken.shape) < rate) & ~taken)
-        n = len(negative_users)
+        drawn = np.sort(rng.choice(table, sampled, replace=False, shuffle=False))
+        negative = drawn[~np.isin(drawn, taken)]
+        n = len(negative)
         return cls(
-            users=np.concatenate([users, negative_users]),
-            items=np.concatenate([items, negative_items]),
+            users=np.concatenate([users, negative // len(position)]),
+            items=np.concatenate([items, negative % len(position)]),
             engaged=np.concatenate([np.ones(len(users), bool), np.zeros(n, bool)]),
             stars=np.concatenate([stars, np.full(n, np.nan)]),
-            negative_rate=rate,
+            negative_rate=sampled / table,
         )
 
 

@@ -82,7 +82,9 @@ def leave_reason(satisfaction: float, fatigue: float) -> LeaveReason:
 
 
 def _draw_picks(slate: Slate, visit: Visit, memory: Memory, scores: Sequence[float]) -> list[int]:
-    spread = float(np.std(scores)) or 1.0
+    spread = float(np.std(scores))
+    if spread < 1e-9:
+        spread = 1.0  # all alike, but for rounding
     base = math.log(ASSUMED_PICK_RATE / (1 - ASSUMED_PICK_RATE))
     chance = 1 / (1 + np.exp(-(base + np.asarray(scores) / spread)))
     nth = [memory.shown[item_id] for item_id in slate.item_ids]

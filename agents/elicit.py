@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from focusgroup.simulator.errors import FailureCause, TurnFailed
@@ -34,7 +34,7 @@ class Elicited:
     """
 
     opinion: Opinion
-    bought: frozenset[int] = field(default=frozenset())
+    bought: frozenset[int] = frozenset()
     satisfaction: float | None = None
     stays: bool | None = None
     completion_keys: tuple[str, ...] = ()
@@ -70,7 +70,7 @@ async def ask_twice(
         TurnFailed: both attempts were malformed, or the server did not answer.
     """
     keys: list[str] = []
-    problem: ReplyError | None = None
+    problem = ReplyError(FailureCause.EMPTY, "never asked")
     for number in range(ATTEMPTS):
         attempt = visit.attempt * ATTEMPTS + number
         asked = request
@@ -85,5 +85,4 @@ async def ask_twice(
             raise TurnFailed(FailureCause.TRANSPORT, str(error), tuple(keys)) from error
         except ReplyError as error:
             problem = error
-    cause = problem.cause if problem else FailureCause.EMPTY
-    raise TurnFailed(cause, problem.detail if problem else "", tuple(keys)) from problem
+    raise TurnFailed(problem.cause, problem.detail, tuple(keys)) from problem

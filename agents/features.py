@@ -45,7 +45,8 @@ class FeatureSpace:
 
     Attributes:
         item_bias: (items,), mean stars above the overall mean, shrunk; 0 without ratings.
-        popularity: (items,), log1p of the number of calibration users who had the item.
+        popularity: (items,), log of the share of calibration users who had the item (half a user
+            more): a share, so that it means the same whatever the number of users.
     """
 
     index: ItemIndex
@@ -67,15 +68,14 @@ class FeatureSpace:
         n_items = len(index.position)
         totals = np.bincount(positions[rated], values[rated] - mean, n_items)
         counts = np.bincount(positions[rated], minlength=n_items)
-        users = pd.Series(known["user_id"].to_numpy()).groupby(positions).nunique()
-        popularity = np.zeros(n_items)
-        popularity[users.index.to_numpy(dtype=np.int64)] = np.log1p(users.to_numpy())
+        had = known.drop_duplicates(["user_id", "item_id"])["item_id"].map(index.position)
+        n_had = np.bincount(had.to_numpy(dtype=np.int64), minlength=n_items)
         matrix = history_matrix(index, list(weighted_histories(known).values()))
         return cls(
             index=index,
             taste=Taste.fit(matrix, seed),
             item_bias=totals / (counts + SHRINK),
-            popularity=popularity,
+            popularity=np.log((n_had + 0.5) / (known["user_id"].nunique() + 1)),
             log_price=np.log([item.price or np.nan for item in catalog.values()]),
             mean_stars=mean,
         )
@@ -129,10 +129,12 @@ class FeatureSpace:
         return np.column_stack((self.item_bias[items], users.bias[rows], attributes, taste))
 
     def _tastes(self, users: UserSide, rows: Integers, items: Integers) -> tuple[Floats, Floats]:
-        taste = np.einsum("nd,nd->n", users.factors[rows], self.taste.factors[items])
+        taste = (users.factors[rows] * self.taste.factors[items]).sum(axis=1)
         own = self.index.attributes[items]
-        attributes = np.asarray(own.multiply(users.profiles[rows]).sum(axis=1)).ravel()
-        return taste, attributes
+        pair = np.repeat(np.arange(len(items)), np.diff(own.indptr))
+        terms = own.data * users.profiles[rows[pair], own.indices]
+        attributes = np.bincount(pair, terms, len(items)).astype(np.float64)
+        return np.asarray(taste), attributes
 
 
 def weighted_histories(rows: pd.DataFrame) -> dict[str, list[tuple[str, float]]]:

@@ -44,6 +44,11 @@ class Language:
         found = known.get(word, word) if isinstance(known, Mapping) else word
         return found if isinstance(found, str) else word
 
+    def plural(self, noun: str) -> str:
+        """Several of what the noun (already in this language) names."""
+        named = self.translate("plurals", noun)
+        return self.phrase("plural").format(noun) if named == noun else named
+
 
 @lru_cache
 def load_language(name: str) -> Language:

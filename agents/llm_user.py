@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from focusgroup.simulator.errors import TurnFailed
 from focusgroup.simulator.protocols import Visit
 from focusgroup.simulator.types import (
     Action,
@@ -13,6 +14,7 @@ from focusgroup.simulator.types import (
     Rate,
     Response,
     Slate,
+    Turn,
 )
 
 from .decide import Decision
@@ -55,37 +57,37 @@ class LLMUser:
     voice: Voice = Voice()
 
     async def respond(self, slate: Slate, visit: Visit) -> Response:
-        """Raises TurnFailed if the model gave no usable answer."""
+        """The user's answer, with reviews and the exit interview before the last action.
+
+        Raises:
+            TurnFailed: the model gave no usable answer, review or remark.
+        """
         persona = self.persona(visit.user_id)
         memory = remember(visit.past, visit.turns)
         said = await self.elicitation.ask(self.llm, self.prompter, persona, memory, slate, visit)
         response = self.decision.decide(slate, visit, memory, said)
-        return await self._speak(response, persona, memory, visit)
-
-    async def _speak(
-        self, response: Response, persona: Persona, memory: Memory, visit: Visit
-    ) -> Response:
-        actions: list[Action] = []
-        keys = list(response.completion_keys)
         reviewed = self._reviewed(response, memory, visit)
-        for action in response.actions:
-            if isinstance(action, Leave) and self.voice.interview:
-                remark, more = await hold_interview(
-                    self.llm, self.prompter, persona, memory, action.reason, visit
-                )
-                actions.append(remark)
-                keys += more
-            actions.append(action)
-        if reviewed:
-            last = actions.pop()
+        *deeds, last = response.actions
+        words: list[Action] = []
+        keys = list(response.completion_keys)
+        try:
             for item_id, stars in reviewed:
                 review, more = await write_review(
                     self.llm, self.prompter, persona, visit.catalog[item_id], stars, visit
                 )
-                actions.append(review)
+                words.append(review)
                 keys += more
-            actions.append(last)
-        return replace(response, actions=tuple(actions), completion_keys=tuple(keys))
+            if isinstance(last, Leave) and self.voice.interview:
+                whole = remember(visit.past, (*visit.turns, Turn(visit.page, slate, response)))
+                remark, more = await hold_interview(
+                    self.llm, self.prompter, persona, whole, last.reason, visit
+                )
+                words.append(remark)
+                keys += more
+        except TurnFailed as error:
+            tried = (*keys, *error.completion_keys)
+            raise TurnFailed(error.cause, error.detail, tried) from error
+        return replace(response, actions=(*deeds, *words, last), completion_keys=tuple(keys))
 
     def _reviewed(
         self, response: Response, memory: Memory, visit: Visit

@@ -49,6 +49,7 @@ class Memory:
         visits, pages_seen: counts of earlier visits.
         shown: how often each item was shown in this visit.
         fatigue, satisfaction: in [0, 1].
+        satisfaction_before: as this visit began, in [0, 1].
     """
 
     pages: tuple[PageMemory, ...]
@@ -58,28 +59,31 @@ class Memory:
     shown: Counter[str]
     fatigue: float
     satisfaction: float
+    satisfaction_before: float = 0.5
 
 
 def remember(past: Sequence[Session], turns: Sequence[Turn]) -> Memory:
-    """The fold. Failed turns leave no trace in a memory."""
-    fatigue, satisfaction, pages_seen = 0.0, 0.5, 0
+    """The fold. Failed turns, and visits without an answered page, leave no trace in a memory."""
+    fatigue, before, visits, pages_seen = 0.0, 0.5, 0, 0
     earlier: list[Remembered] = []
     for session in past:
-        answered = _answered(session.turns)
-        fatigue, satisfaction = _evolve(fatigue * FATIGUE_KEPT, satisfaction, answered)
+        if not (answered := _answered(session.turns)):
+            continue
+        fatigue, before = _evolve(fatigue * FATIGUE_KEPT, before, answered)
         earlier += [r for _, _, response in answered for r in _picked(response)]
+        visits += 1
         pages_seen += len(answered)
     answered = _answered(turns)
-    start = fatigue * FATIGUE_KEPT if past else 0.0
-    fatigue, satisfaction = _evolve(start, satisfaction, answered)
+    fatigue, satisfaction = _evolve(fatigue * FATIGUE_KEPT, before, answered)
     return Memory(
         pages=tuple(PageMemory(page, _picked(response)) for page, _, response in answered),
         earlier=tuple(earlier),
-        visits=len(past),
+        visits=visits,
         pages_seen=pages_seen,
         shown=Counter(i for _, slate, _ in answered for i in slate.item_ids),
         fatigue=fatigue,
         satisfaction=satisfaction,
+        satisfaction_before=before,
     )
 
 

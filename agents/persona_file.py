@@ -7,19 +7,19 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from focusgroup.simulator.errors import UserError
+from focusgroup.simulator.errors import UserError, did_you_mean
 
 from .persona import Level, Persona
 
 
 class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True, str_strip_whitespace=True)
 
     id: str = Field(min_length=1)
-    liked: tuple[str, ...] = ()
-    disliked: tuple[str, ...] = ()
-    tastes: tuple[str, ...] = ()
-    distastes: tuple[str, ...] = ()
+    liked: list[str] = []
+    disliked: list[str] = []
+    tastes: list[str] = []
+    distastes: list[str] = []
     activity: Level | None = None
     conformity: Level | None = None
     diversity: Level | None = None
@@ -40,25 +40,52 @@ def load_personas(path: Path) -> dict[str, Persona]:
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"{path}: cannot read the personas ({error.strerror}).") from error
+        raise UserError(f"{path}: cannot read the personas ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text; save the file as UTF-8") from error
     except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {error}") from error
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(entries, list) or not entries:
-        raise UserError(f"{path}: expected a list of personas, each with an id; see the docs.")
+        raise UserError(f"{path}: expected a list of personas, each with an id (`- id: anna`)")
     personas: dict[str, Persona] = {}
     for number, entry in enumerate(entries, start=1):
         try:
             read = _Entry.model_validate(entry)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "entry"
-            raise UserError(
-                f"{path}: persona {number}: {where}: {first['msg']} (got {first['input']!r})"
-            ) from error
+            raise UserError(f"{path}: persona {number}: {_explained(error)}") from error
         if read.id in personas:
             raise UserError(f"{path}: persona {number}: id {read.id!r} is used twice")
-        fields = read.model_dump(exclude={"id", "demographics"})
         personas[read.id] = Persona(
-            persona_id=read.id, demographics=tuple(read.demographics.items()), **fields
+            persona_id=read.id,
+            liked=tuple(read.liked),
+            disliked=tuple(read.disliked),
+            tastes=tuple(read.tastes),
+            distastes=tuple(read.distastes),
+            activity=read.activity,
+            conformity=read.conformity,
+            diversity=read.diversity,
+            price_level=read.price_level,
+            demographics=tuple(read.demographics.items()),
+            notes=read.notes,
         )
     return personas
+
+
+def _explained(error: ValidationError) -> str:
+    """What is wrong with an entry, in one line."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    match first["type"]:
+        case "extra_forbidden":
+            return f"unknown key {where!r}.{did_you_mean(where, _Entry.model_fields)}"
+        case "missing":
+            return f"the key {where!r} is missing"
+        case "model_type":
+            return f"expected keys and values (`id: anna`), got {_short(first['input'])}"
+        case _:
+            return f"{where}: {first['msg']}, got {_short(first['input'])}"
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:79]}\u2026"

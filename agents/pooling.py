@@ -81,7 +81,8 @@ def calibration_pages(
 
     Up to half the slots hold engaged items; the rest are drawn from the other items with
     probability proportional to the behaviour model's own, so that statistics alone cannot tell
-    them apart. Slots are shuffled.
+    them apart. Slots are shuffled. A page is shorter than k where the catalogue is too small; a
+    user for whom it holds no other item has none.
     """
     position = model.space.index.position
     item_ids = list(position)
@@ -103,11 +104,12 @@ def calibration_pages(
         had = {i for i, _ in histories[user_id]} | touched[user_id]
         chance[[position[i] for i in had if i in position]] = 0.0
         wins = [truth[n] for n in rng.permutation(len(truth))[: max(1, k // 2)]]
-        losses = rng.choice(
-            len(item_ids), size=k - len(wins), replace=False, p=chance / chance.sum()
-        )
+        n_losses = min(k - len(wins), int(np.count_nonzero(chance)))
+        if not n_losses:
+            continue
+        losses = rng.choice(len(item_ids), size=n_losses, replace=False, p=chance / chance.sum())
         ids = [*wins, *(item_ids[int(n)] for n in losses)]
-        order = rng.permutation(k)
+        order = rng.permutation(len(ids))
         pages.append(
             CalibrationPage(
                 user_id,

@@ -45,37 +45,39 @@ def personas_from_log(
         users: user_id and demographic columns; "" where unknown.
 
     A taste is an attribute among the user's choices more often than among everybody's, by a
-    binomial z-score. A telling item is one the user rated (or bought) above what others do, with
-    a bonus for carrying the user's tastes.
+    binomial z-score. A telling item is one the user rated higher, or took more often, than others
+    do, with a bonus for carrying the user's tastes. The order of the rows does not matter.
     """
     style = style or PortraitStyle()
     log = interactions[interactions["item_id"].isin(catalog)]
+    # One order of rows, so that sums have the same last bits whatever order they came in.
+    log = log.sort_values(["user_id", "item_id", "event", "value"], ignore_index=True)
     facts = _user_facts(log, catalog)
     saliences = _attribute_salience(log, catalog)
-    item_mean = log.groupby("item_id")["value"].mean()
-    popularity = log.groupby("item_id")["user_id"].nunique()
+    everyone = _item_facts(log)
     demographics = _demographics(users)
-    by_user = {str(user): rows for user, rows in log.groupby("user_id", sort=False)}
+    by_user = {str(user): rows for user, rows in log.groupby("user_id")}
     personas = {}
     for user_id in user_ids:
-        salience = saliences.get(user_id, {})
-        ranked = sorted(salience.items(), key=lambda pair: (-pair[1], pair[0]))
-        tastes = [a for a, z in ranked if z >= style.salience][: style.attributes]
-        avoided = [a for a, z in reversed(ranked) if z <= -style.salience][: style.attributes]
-        rows = by_user.get(user_id)
+        tastes: tuple[str, ...] = ()
+        avoided: tuple[str, ...] = ()
         liked: tuple[str, ...] = ()
         disliked: tuple[str, ...] = ()
-        if rows is not None:
+        if user_id in saliences:
+            z = saliences[user_id]
+            tastes = _most(z[z >= style.salience], style.attributes)
+            avoided = _most(-z[z <= -style.salience], style.attributes)
+        if user_id in by_user:
             liked, disliked = _telling_items(
-                rows, catalog, item_mean, popularity, set(tastes), style.items
+                by_user[user_id], catalog, everyone, set(tastes), style.items
             )
         fact = facts.get(user_id, _Facts())
         personas[user_id] = Persona(
             persona_id=user_id,
             liked=liked,
             disliked=disliked,
-            tastes=tuple(tastes),
-            distastes=tuple(avoided),
+            tastes=tastes,
+            distastes=avoided,
             habit=fact.habit,
             activity=fact.activity,
             conformity=fact.conformity,
@@ -107,8 +109,10 @@ def _user_facts(log: pd.DataFrame, catalog: Catalog) -> dict[str, _Facts]:
     mean_price = log_price.groupby(liked["user_id"].to_numpy()).mean()
     price_level = _levels(mean_price.dropna())
     rated = log[log["event"] == "rate"]
-    deviation = (rated["value"] - rated.groupby("item_id")["value"].transform("mean")).abs()
-    conformity = _levels(-deviation.groupby(rated["user_id"]).mean())
+    everyone = rated.groupby("item_id")["value"]
+    deviation = (rated["value"] - everyone.transform("mean")).abs()
+    compared = everyone.transform("size") > 1  # alone with an item, one agrees with nobody
+    conformity = _levels(-deviation[compared].groupby(rated["user_id"]).mean())
     habits = {
         str(user): RatingHabit(float(v.mean()), float(v.std(ddof=0)), float((v <= 2).mean()))
         for user, v in rated.groupby("user_id")["value"]
@@ -136,48 +140,58 @@ def _levels(values: pd.Series) -> dict[str, Level]:
     }
 
 
-def _attribute_salience(log: pd.DataFrame, catalog: Catalog) -> dict[str, dict[str, float]]:
-    """user -> attribute -> binomial z-score of its count against everybody's share."""
+def _most(values: pd.Series, limit: int) -> tuple[str, ...]:
+    """The labels of the highest values, ties by name."""
+    ranked = sorted(values.items(), key=lambda pair: (-pair[1], str(pair[0])))
+    return tuple(str(name) for name, _ in ranked[:limit])
+
+
+def _attribute_salience(log: pd.DataFrame, catalog: Catalog) -> pd.DataFrame:
+    """(attributes, users): binomial z-scores of counts against everybody's share."""
     liked = log[log["positive"]].drop_duplicates(["user_id", "item_id"])
     exploded = explode_attributes(liked, catalog)
     if exploded.empty:
-        return {}
+        return pd.DataFrame()
     counts = exploded.groupby(["user_id", "attribute"]).size().unstack(fill_value=0)
     n = liked.groupby("user_id").size().reindex(counts.index).to_numpy()[:, None]
     share = counts.sum().to_numpy()[None, :] / len(liked)
     spread = np.sqrt(n * share * (1 - np.minimum(share, 0.999)))
     z = (counts.to_numpy() - n * share) / spread
-    names = [str(a) for a in counts.columns]
-    return {
-        str(user): dict(zip(names, row.tolist(), strict=True))
-        for user, row in zip(counts.index, z, strict=True)
-    }
+    return pd.DataFrame(z.T, index=counts.columns, columns=counts.index)
+
+
+def _item_facts(rows: pd.DataFrame) -> pd.DataFrame:
+    """By item: mean stars (NaN if unrated), events, users, and whether any event was positive."""
+    stars = rows["value"].where(rows["event"] == "rate")
+    return (
+        rows.assign(stars=stars)
+        .groupby("item_id")
+        .agg(
+            stars=("stars", "mean"),
+            times=("value", "size"),
+            users=("user_id", "nunique"),
+            positive=("positive", "any"),
+        )
+    )
 
 
 def _telling_items(
-    rows: pd.DataFrame,
-    catalog: Catalog,
-    item_mean: pd.Series,
-    popularity: pd.Series,
-    tastes: set[str],
-    limit: int,
+    rows: pd.DataFrame, catalog: Catalog, everyone: pd.DataFrame, tastes: set[str], limit: int
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    own = rows.groupby("item_id", as_index=False).agg(
-        value=("value", "mean"), positive=("positive", "any"), times=("value", "size")
-    )
-    above = own["value"].to_numpy() - item_mean.reindex(own["item_id"]).to_numpy()
-    habit = np.log1p(own["times"].to_numpy())
-    known = np.log1p(popularity.reindex(own["item_id"]).to_numpy())
-    taste = np.array([len(tastes & set(catalog[i].attributes)) for i in own["item_id"]])
-    own["up"] = above + habit + 0.5 * taste + 0.1 * known
-    own["down"] = -above + 0.1 * known
-    liked = own[own["positive"]].sort_values(["up", "item_id"], ascending=[False, True])
-    disliked = own[~own["positive"]].sort_values(["down", "item_id"], ascending=[False, True])
+    """The items in one line each that a user's rows like best, and those they like least."""
+    own = _item_facts(rows)
+    others = everyone.loc[own.index]
+    rated_above = (own["stars"] - others["stars"]).fillna(0.0)
+    more_often = np.log(own["times"] * others["users"] / others["times"])
+    carried = np.array([len(tastes.intersection(catalog[str(i)].attributes)) for i in own.index])
+    known = 0.1 * np.log1p(others["users"])
+    up = (rated_above + more_often + 0.5 * carried + known)[own["positive"]]
+    down = (known - rated_above)[~own["positive"]]
 
-    def lines(ids: pd.Series) -> tuple[str, ...]:
+    def lines(ids: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(catalog[i].text for i in ids)
 
-    return lines(liked["item_id"].head(limit)), lines(disliked["item_id"].head(limit // 2))
+    return lines(_most(up, limit)), lines(_most(down, limit // 2))
 
 
 def _demographics(users: pd.DataFrame | None) -> dict[str, tuple[tuple[str, str], ...]]:

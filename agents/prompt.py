@@ -136,7 +136,7 @@ class Prompter:
         words = self.language
         rules = words.templates[template].format(
             item=self._noun(),
-            items=words.translate("plurals", self._noun()),
+            items=words.plural(self._noun()),
             click=words.translate("verbs", self.domain.click_verb),
             stars_rule=words.phrase("stars_rule") if self.domain.has_ratings else "",
             buy_rule=words.phrase("buy_rule") if self.domain.has_prices else "",
@@ -150,7 +150,7 @@ class Prompter:
         say = self.language.phrase
         lines = []
         if memory.visits:
-            mood = f"{1 + 4 * memory.satisfaction:.1f}"
+            mood = f"{1 + 4 * memory.satisfaction_before:.1f}"
             lines.append(
                 say("visits").format(memory.visits, memory.pages_seen, len(memory.earlier), mood)
             )

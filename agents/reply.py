@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from focusgroup.simulator.errors import FailureCause
 
+from .fence import fence
 from .llm.protocol import Completion, JsonSchema
 
 REASON_LIMIT = 80
 MAX_PICKS = 5
-_THOUGHT = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)
 
 
 class ReplyError(Exception):
@@ -64,7 +63,7 @@ def answer_schema(k: int, *, stars: bool, buy: bool) -> JsonSchema:
 
 
 def answer_token_limit(k: int) -> int:
-    """Generated tokens that surely hold the longest valid reply, some white space included."""
+    """Generated tokens that hold the longest valid reply at a token per character of its reason."""
     return 48 + 24 * min(k, MAX_PICKS) + REASON_LIMIT
 
 
@@ -77,39 +76,62 @@ def _object(properties: dict[str, object]) -> dict[str, object]:
     }
 
 
-def parse_answer(completion: Completion, k: int, *, stars: bool) -> AnswerReply:
-    """The reply of a page of k items. Raises ReplyError."""
+def parse_answer(completion: Completion, k: int, *, stars: bool, buy: bool = False) -> AnswerReply:
+    """The reply of a page of k items.
+
+    Args:
+        stars, buy: whether they were asked for, as in `answer_schema`: a pick then has them, and
+            otherwise has not.
+
+    Raises:
+        ReplyError: why it cannot be used.
+    """
     text = reply_text(completion)
     try:
         raw = json.loads(text, parse_constant=_refuse_constant)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ReplyError(FailureCause.NOT_JSON, f"{error}: {text[:120]!r}") from error
     try:
         reply = AnswerReply.model_validate(raw)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = fence(".".join(str(part) for part in first["loc"]), 80) or "reply"
         raise ReplyError(FailureCause.OUT_OF_SCHEMA, f"{where}: {first['msg']}") from error
     numbers = [pick.n for pick in reply.picks]
     if any(n > k for n in numbers):
         raise ReplyError(FailureCause.OUT_OF_SCHEMA, f"item number {max(numbers)} of {k}")
     if len(set(numbers)) < len(numbers):
         raise ReplyError(FailureCause.OUT_OF_SCHEMA, f"an item picked twice: {numbers}")
+    for field, asked in (("stars", stars), ("buy", buy)):
+        if any((field in pick.model_fields_set) is not asked for pick in reply.picks):
+            problem = f"a pick without {field!r}" if asked else f"{field!r} was not asked for"
+            raise ReplyError(FailureCause.OUT_OF_SCHEMA, problem)
     if stars and any(pick.stars is None for pick in reply.picks):
-        raise ReplyError(FailureCause.OUT_OF_SCHEMA, "a pick without stars")
+        raise ReplyError(FailureCause.OUT_OF_SCHEMA, "a pick without 'stars'")
     return reply
 
 
 def reply_text(completion: Completion) -> str:
-    """The text after any complete <think> block. Raises ReplyError if it is cut or empty."""
-    text = _THOUGHT.sub("", completion.text, count=1).strip()
-    if text.startswith("<think>"):
-        raise ReplyError(FailureCause.TRUNCATED, "thinking never ended")
-    if not text:
-        thought = " but a <think> block" if completion.text.strip() else ""
-        raise ReplyError(FailureCause.EMPTY, f"nothing{thought}")
+    """The whole text after any thinking. Raises ReplyError if it is cut or empty."""
+    text = spoken_text(completion)
     if completion.finish_reason == "length":
         raise ReplyError(FailureCause.TRUNCATED, f"cut by the token limit: {text[-60:]!r}")
+    return text
+
+
+def spoken_text(completion: Completion) -> str:
+    """What was said after any <think> block, cut or not. Raises ReplyError if that is nothing."""
+    text = completion.text.strip()
+    # Where the chat template itself opens the block, a reply holds only its end.
+    thought, end, after = text.partition("</think>")
+    if end and not thought.startswith("{"):
+        text = after.strip()
+    if text.startswith("<think>"):
+        raise ReplyError(FailureCause.TRUNCATED, "thinking never ended")
+    if not text and completion.finish_reason == "length":
+        raise ReplyError(FailureCause.TRUNCATED, "the token limit came before any answer")
+    if not text:
+        raise ReplyError(FailureCause.EMPTY, "nothing but a <think> block" if end else "nothing")
     return text
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
 
-from focusgroup.simulator.errors import UserError
+from focusgroup.simulator.errors import FailureCause, UserError
 from focusgroup.simulator.protocols import Visit
 from focusgroup.simulator.types import Item, LeaveReason, Remark, Review
 
@@ -14,12 +15,13 @@ from .llm.protocol import LLM, Completion, CompletionRequest
 from .memory import Memory
 from .persona import Persona
 from .prompt import Prompter
-from .reply import ReplyError, reply_text
+from .reply import ReplyError, spoken_text
 
 REVIEW_LIMIT = 280
 _TOKENS = 64
-_WORD = re.compile(r"\w+")
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
+_WORD = re.compile(r"[^\W\u3400-\u9fff]+")
+_EVERYWHERE = frozenset({"and", "for", "from", "not", "other", "the", "with"})
 
 
 async def write_review(
@@ -49,37 +51,42 @@ async def hold_interview(
 
 def _prose(completion: Completion) -> str:
     # Free text has no end it must reach: where the token limit cut it, the ellipsis says so.
-    try:
-        return fence(reply_text(completion), REVIEW_LIMIT)
-    except ReplyError:
-        if completion.finish_reason != "length" or not completion.text.strip():
-            raise
-        if completion.text.lstrip().startswith("<think>"):
-            raise
-        return fence(completion.text.strip() + "\u2026", REVIEW_LIMIT)
+    text = spoken_text(completion)
+    if completion.finish_reason == "length":
+        text += "\u2026"
+    if not (line := fence(text, REVIEW_LIMIT)):
+        raise ReplyError(FailureCause.EMPTY, "nothing that can be shown")
+    return line
 
 
 def is_grounded(text: str, item: Item) -> bool:
     """Whether a text names an attribute of the item (or, where it has none, a word of its title).
 
-    Words are compared without case; an attribute of several words counts if one of three letters
-    or more is named. Chinese text is cut into words by jieba.
+    Words are compared without case. A name of several words counts if one of them is named that
+    has three letters or two Chinese characters at least. jieba cuts Chinese text into words.
 
     Raises:
-        UserError: the text is Chinese and jieba is not installed.
+        UserError: item and text are Chinese and jieba is not installed.
     """
     names = item.attributes or (item.title,)
-    wanted = {w for name in names for w in _words(name) if len(w) >= 3 or _CHINESE.search(w)}
-    return bool(wanted & set(_words(text)))
+    chinese = any(_CHINESE.search(name) for name in names) and bool(_CHINESE.search(text))
+    wanted = {name.lower() for name in names}
+    for name in names:
+        wanted |= {w for w in _words(name, chinese) if len(w) >= (2 if _CHINESE.search(w) else 3)}
+    return not wanted.isdisjoint(_words(text, chinese) - _EVERYWHERE)
 
 
-def _words(text: str) -> list[str]:
-    if not _CHINESE.search(text):
-        return [w.lower() for w in _WORD.findall(text)]
+def _words(text: str, chinese: bool) -> set[str]:
+    """Lower-case words; those in Chinese characters only if asked for."""
+    text = text.lower()
+    words = set(_WORD.findall(text))
+    if not chinese:
+        return words
     try:
         import jieba
     except ImportError as error:
         raise UserError(
             "Chinese text needs jieba to be cut into words: pip install 'focusgroup[text]'"
         ) from error
-    return [w.lower() for w in jieba.lcut(text) if _WORD.match(w)]
+    jieba.setLogLevel(logging.WARNING)
+    return words | {w for w in jieba.cut_for_search(text) if _CHINESE.search(w)}

@@ -22,6 +22,8 @@ from .prompt import Prompter
 from .reply import ReplyError
 
 TOP_LOGPROBS = 20
+MASKED = -9999.0  # what vLLM writes for a token that a grammar forbids
+REST_FLOOR = 1e-6  # of the probability that the alternatives leave over: below it is rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +61,18 @@ class Score:
         )
         odds: list[float] = []
         keys: list[str] = []
-        failure: BaseException | None = None
+        failure: TurnFailed | None = None
         for one in asked:
-            if isinstance(one, BaseException):
+            if isinstance(one, TurnFailed):
                 failure = failure or one
-                keys += one.completion_keys if isinstance(one, TurnFailed) else ()
+                keys += one.completion_keys
+            elif isinstance(one, BaseException):
+                raise one  # the run stops, or a bug: nothing to record of this page
             else:
                 odds.append(one[0])
                 keys += one[1]
-        if isinstance(failure, TurnFailed):
-            raise TurnFailed(failure.cause, failure.detail, tuple(keys)) from failure
         if failure is not None:
-            raise failure
+            raise TurnFailed(failure.cause, failure.detail, tuple(keys)) from failure
         mean = math.fsum(odds) / len(odds)
         return Elicited(
             opinion=Opinion(tuple(o - mean for o in odds), (None,) * len(odds)),
@@ -81,22 +83,23 @@ class Score:
 def log_odds(completion: Completion, yes: Sequence[str], no: Sequence[str]) -> float:
     """Natural log-odds of yes against no among the first token's alternatives.
 
-    A side that is not among the alternatives is taken at the least likely one returned: the true
-    value is lower, so the log-odds are a bound, still on the right side.
+    A side that is not among the alternatives can be no likelier than the least likely of them, nor
+    than the probability they leave over: it is taken at that bound, so the log-odds are one too.
 
     Raises:
         ReplyError: no log-probabilities came, or neither word is among the alternatives.
     """
     if not completion.logprobs:
         raise ReplyError(FailureCause.NO_LOGPROBS, "the reply carries no log-probabilities")
-    finite = [(token, lp) for token, lp in completion.logprobs if math.isfinite(lp)]
-    said_yes = [lp for token, lp in finite if _means(token, yes)]
-    said_no = [lp for token, lp in finite if _means(token, no)]
+    possible = [(token, lp) for token, lp in completion.logprobs if MASKED < lp < math.inf]
+    said_yes = [lp for token, lp in possible if _means(token, yes)]
+    said_no = [lp for token, lp in possible if _means(token, no)]
     if not said_yes and not said_no:
-        top = ", ".join(repr(token) for token, _ in finite[:5])
-        raise ReplyError(FailureCause.OUT_OF_SCHEMA, f"neither yes nor no among {top} ...")
-    floor = min(lp for _, lp in finite)
-    return _log_sum(said_yes or [floor]) - _log_sum(said_no or [floor])
+        top = ", ".join(repr(token) for token, _ in possible[:5]) or "the alternatives"
+        raise ReplyError(FailureCause.OUT_OF_SCHEMA, f"neither yes nor no among {top}")
+    rest = max(1 - math.fsum(math.exp(lp) for _, lp in possible), REST_FLOOR)
+    bound = min(math.log(rest), *(lp for _, lp in possible))
+    return _log_sum(said_yes or [bound]) - _log_sum(said_no or [bound])
 
 
 def _means(token: str, words: Sequence[str]) -> bool:

@@ -45,7 +45,7 @@ class SlotBiasedUser:
 
     def respond_many(self, slates: Sequence[Slate], visits: Sequence[Visit]) -> list[Response]:
         return [
-            _drawn(slate, visit, self.first * self.decay ** np.arange(len(slate.item_ids)))
+            _drawn(slate, visit, self.first * self.decay ** np.arange(float(len(slate.item_ids))))
             for slate, visit in zip(slates, visits, strict=True)
         ]
 
@@ -85,17 +85,20 @@ class RecordedUser:
         return [self._respond(s, v) for s, v in zip(slates, visits, strict=True)]
 
     def _respond(self, slate: Slate, visit: Visit) -> Response:
-        truth = {i.item_id: i for i in self.log.get(visit.user_id, ())}
+        truth: dict[str, list[Interaction]] = {}
+        for real in self.log.get(visit.user_id, ()):
+            truth.setdefault(real.item_id, []).append(real)
         actions: list[Action] = []
         for item_id in slate.item_ids:
-            if (real := truth.get(item_id)) is None:
+            if item_id not in truth:
                 continue
+            stars = [real.value for real in truth[item_id] if real.event is Event.RATE]
             actions.append(Click(item_id))
-            if real.event is Event.PURCHASE:
+            if any(real.event is Event.PURCHASE for real in truth[item_id]):
                 actions.append(Purchase(item_id, visit.catalog[item_id].price or 0.0))
-            if real.event is Event.RATE:
-                actions.append(Rate(item_id, real.value))
-        liked = sum(1 for i in slate.item_ids if i in truth and truth[i].positive)
+            if stars:
+                actions.append(Rate(item_id, stars[-1]))
+        liked = sum(any(real.positive for real in truth.get(i, ())) for i in slate.item_ids)
         return Response((*actions, NextPage()), liked / len(slate.item_ids))
 
 

@@ -1,7 +1,8 @@
 """Star ratings through ordinal thresholds, so that ones and twos exist.
 
 Proportional odds (McCullagh 1980): P(stars > s) = sigmoid(x . w - t_s), one slope for all
-thresholds, fitted as one logistic regression over the stacked thresholds.
+thresholds, fitted as one logistic regression over the stacked thresholds. A rating between two
+levels (3.5) counts for both in proportion, so that expected stars keep the log's mean.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 Floats = NDArray[np.float64]
 LEVELS = 5
+CERTAIN = 20.0  # log-odds of a threshold that every rating lies above, or below
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +31,21 @@ class Stars:
 
     @classmethod
     def fit(cls, features: Floats, stars: Floats) -> Stars:
-        """Fit on (n, features) and n ratings in [1, 5]; halves round up."""
-        level = np.floor(np.asarray(stars) + 0.5)
+        """Fit on (n, features) and n ratings; those outside [1, 5] count as the nearest end."""
+        levels = np.arange(1.0, LEVELS)
+        above = np.clip(np.asarray(stars)[:, None] - levels, 0.0, 1.0).ravel()
         n, d = features.shape
-        stacked = np.zeros((n * (LEVELS - 1), d + LEVELS - 1))
-        above = np.zeros(n * (LEVELS - 1))
-        for s in range(1, LEVELS):
-            block = slice((s - 1) * n, s * n)
-            stacked[block, :d] = features
-            stacked[block, d + s - 1] = 1.0
-            above[block] = level > s
-        fitted = LogisticRegression(C=10.0, fit_intercept=False, max_iter=500).fit(stacked, above)
+        if not above.any() or above.all():
+            return cls(np.zeros(d), np.full(LEVELS - 1, -CERTAIN if above.any() else CERTAIN))
+        stacked = np.hstack(
+            (np.repeat(features, LEVELS - 1, axis=0), np.tile(np.eye(LEVELS - 1), (n, 1)))
+        )
+        yes, no = above > 0, above < 1
+        fitted = LogisticRegression(C=10.0, fit_intercept=False, max_iter=500).fit(
+            np.concatenate((stacked[yes], stacked[no])),
+            np.concatenate((np.ones(yes.sum()), np.zeros(no.sum()))),
+            sample_weight=np.concatenate((above[yes], 1 - above[no])),
+        )
         coefficients = fitted.coef_[0]
         # Regularised one by one, thresholds of hardly used levels may cross: keep them in order.
         return cls(coefficients[:d], np.maximum.accumulate(-coefficients[d:]))

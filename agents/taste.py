@@ -83,7 +83,8 @@ class Taste:
         d = max(1, min(dimensions, users - 1, items - 1))
         if matrix.nnz == 0:
             return cls(np.zeros((items, 1)))
-        svd = TruncatedSVD(d, random_state=seed % 2**32).fit(matrix)
+        with np.errstate(invalid="ignore", divide="ignore"):  # of a variance nobody asked for
+            svd = TruncatedSVD(d, random_state=seed % 2**32).fit(matrix)
         return cls(np.ascontiguousarray(svd.components_.T))
 
     def users(self, matrix: sp.csr_matrix) -> Floats:
