@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
 
 from focusgroup.simulator.errors import UserError
 
 from .chat import chat_body, read_reply
 from .filehash import file_sha256
 from .grammar import compact_grammar
+from .llama import LlamaServer, load_server
 from .models import find_model
 from .options import LLMOptions
 from .protocol import Capabilities, Completion, CompletionRequest, TransportError
 
-
-class _Server(Protocol):
-    def handle_chat_completions(self, body: dict[str, object]) -> dict[str, object]: ...
+_CLOSED = "the embedded model is closed"
 
 
 class EmbeddedLLM:
@@ -54,7 +50,13 @@ class EmbeddedLLM:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._fingerprint = f"{model.name}@sha256:{file_sha256(model)}"
-        self._server: _Server | None = _load(model, slots, context, threads, prompt_cache_mib)
+        self._server: LlamaServer | None = load_server(
+            model,
+            slots=slots,
+            context=context,
+            threads=threads,
+            prompt_cache_mib=prompt_cache_mib,
+        )
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix="llama")
         self._clock = clock
         self._grammars: dict[str, str] = {}
@@ -74,6 +76,8 @@ class EmbeddedLLM:
         body["cache_prompt"] = True
         if request.schema is not None:
             body["grammar"] = self._grammar(request)
+        if self._server is None:
+            raise TransportError(_CLOSED)
         loop = asyncio.get_running_loop()
         completion = await loop.run_in_executor(self._pool, self._answer, body)
         if request.schema is not None and completion.finish_reason == "stop":
@@ -91,7 +95,7 @@ class EmbeddedLLM:
 
     def _answer(self, body: dict[str, object]) -> Completion:
         if self._server is None:
-            raise TransportError("the embedded model is closed")
+            raise TransportError(_CLOSED)
         started = self._clock()
         try:
             reply = self._server.handle_chat_completions(body)
@@ -121,44 +125,6 @@ def open_embedded(target: str, options: LLMOptions) -> EmbeddedLLM:
         context=options.context,
         threads=options.threads,
     )
-
-
-def _load(
-    model: Path, slots: int, context: int, threads: int | None, prompt_cache_mib: int
-) -> _Server:
-    try:
-        import xllamacpp
-    except ImportError as error:
-        raise UserError(
-            "the embedded model needs xllamacpp: pip install 'focusgroup[embedded]'"
-        ) from error
-    params = xllamacpp.CommonParams()
-    params.model.path = str(model)
-    params.n_parallel = slots
-    params.n_ctx = context * slots
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads or _cores()
-    params.cache_ram_mib = prompt_cache_mib
-    params.warmup = False
-    params.use_jinja = True
-    params.verbosity = -1
-    params.ui = False
-    params.endpoint_slots = False
-    # llama.cpp listens on a loopback port even when it is called in process: nobody else may ask.
-    params.api_keys = [secrets.token_urlsafe(32)]
-    try:
-        server: _Server = xllamacpp.Server(params)
-    except (RuntimeError, ValueError) as error:
-        raise UserError(
-            f"{model}: llama.cpp cannot load this model ({error}); is the file whole, a chat "
-            "model, and does it fit in memory?"
-        ) from error
-    return server
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _reason(error: object) -> str:

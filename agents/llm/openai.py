@@ -275,10 +275,10 @@ def split_target(target: str) -> tuple[str, str | None]:
         UserError: no model, or a URL without its scheme.
     """
     model, at, url = target.rpartition("@")
-    if not at or not model:
+    if not at:
         model, url = target, ""
-    if url and "://" not in url:
-        if _HOST_WITHOUT_SCHEME.match(url):
+    elif "://" not in url:
+        if model and _HOST_WITHOUT_SCHEME.match(url):
             raise UserError(
                 f"--llm openai:{target}: {url!r} lacks its scheme; "
                 f"write openai:{model}@http://{url}"
