@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from focusgroup.agents.llm import Budget, Journal, JournalMode, LLMOptions
-from focusgroup.simulator import Recommender, Session, UserError
+from focusgroup.simulator import Catalog, Recommender, RoundStart, Session, UserError
 from focusgroup.simulator.metrics.results import Results
 
 from .build import Means, build
@@ -30,6 +30,7 @@ class Options:
         journal: a shared journal's path, or None for the run's own.
         concurrency: most sessions in flight at once.
         progress: given the experiment and the sessions still to run, returns a hook per session.
+        on_round_start, on_session_end: hooks of the simulation, for Python users.
     """
 
     journal: Path | None = None
@@ -40,6 +41,8 @@ class Options:
     folder: Path = field(default_factory=Path)
     retry_failed: bool = False
     progress: Progress | None = None
+    on_round_start: Callable[[RoundStart], Catalog] | None = None
+    on_session_end: Callable[[Session], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +179,9 @@ async def _simulate(
     clock: Clock,
 ) -> FinishedRun:
     store = directory.store()
+    experiment.on_round_start = options.on_round_start
+    if options.on_session_end is not None:
+        experiment.hooks.append(options.on_session_end)
     try:
         if options.progress is not None:
             stored = len(store.sessions())

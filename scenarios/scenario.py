@@ -83,7 +83,8 @@ class AudienceSpec(_Strict):
 
     @model_validator(mode="after")
     def _fits_the_agent(self) -> AudienceSpec:
-        misplaced = [name for name in _LLM_ONLY if name in self.model_fields_set]
+        defaults = type(self).model_fields
+        misplaced = [n for n in _LLM_ONLY if getattr(self, n) != defaults[n].default]
         if self.agent != "llm" and misplaced:
             raise ValueError(f"{misplaced[0]!r} is for agent: llm, this one is {self.agent}")
         return self

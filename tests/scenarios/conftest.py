@@ -1,0 +1,99 @@
+"""A small world on disk: a log with two tastes, its mapping, a scenario; and the command line."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from focusgroup.scenarios.cli import main
+
+SCENARIO = """\
+title: Two tastes
+data:
+  name: {folder}/log.yaml
+  min_history: 5
+page: {{k: 5, pages: 3}}
+recommenders: [random, popularity, item_knn]
+audiences:
+  everyone: {{agent: behaviour, users: 20}}
+primary: click_rate
+"""
+
+MAPPING = """\
+name: two-tastes
+item_noun: film
+click_verb: watch
+interactions:
+  file: log.csv
+  user: who
+  item: what
+  rating: stars
+  time: when
+items:
+  file: films.csv
+  item: what
+  title: name
+  attributes: [genre]
+"""
+
+
+def write_world(folder: Path, users: int = 90, seed: int = 3) -> None:
+    """Half the users like drama, half like comedy; every user rated about 24 of 60 films."""
+    rng = np.random.default_rng(seed)
+    with (folder / "films.csv").open("w", newline="") as file:
+        films = csv.writer(file)
+        films.writerow(["what", "name", "genre"])
+        for n in range(60):
+            films.writerow([f"f{n:02d}", f"Film {n} (19{40 + n})", ("drama", "comedy")[n % 2]])
+    with (folder / "log.csv").open("w", newline="") as file:
+        log = csv.writer(file)
+        log.writerow(["who", "what", "stars", "when"])
+        for user in range(users):
+            own = np.arange(60) % 2 == user % 2
+            chance = np.where(own, 4.0, 1.0) * np.linspace(2, 0.5, 60)
+            seen = rng.choice(60, size=24, replace=False, p=chance / chance.sum())
+            for place, film in enumerate(seen):
+                stars = np.clip(round(rng.normal(4.2 if own[film] else 2.2, 0.8)), 1, 5)
+                log.writerow([f"u{user:03d}", f"f{film:02d}", int(stars), 1_600_000_000 + place])
+    (folder / "log.yaml").write_text(MAPPING)
+    (folder / "scenario.yaml").write_text(SCENARIO.format(folder=folder))
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Path:
+    """A folder with log.csv, films.csv, log.yaml and scenario.yaml."""
+    write_world(tmp_path)
+    return tmp_path
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def focusgroup(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Ran]:
+    """Run the command line in this process."""
+
+    def run(*arguments: object) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["focusgroup", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        said = capsys.readouterr()
+        code = exit_.value.code
+        return Ran(code if isinstance(code, int) else 0, said.out, said.err)
+
+    return run

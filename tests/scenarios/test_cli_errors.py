@@ -1,0 +1,183 @@
+"""Whatever a person gets wrong: one clear line, exit code 2, no traceback, nothing left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+
+
+def _fails(ran: Any, *parts: str) -> None:
+    assert ran.code == 2, ran
+    lines = [line for line in ran.err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1 and "Traceback" not in ran.err
+    for part in parts:
+        assert part in ran.err, (part, ran.err)
+
+
+def _edit(world: Path, old: str, new: str) -> Path:
+    path = world / "scenario.yaml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    return path
+
+
+def test_missing_scenario_file(focusgroup: Run, tmp_path: Path) -> None:
+    _fails(focusgroup("run", tmp_path / "nope.yaml"), "nope.yaml: no such scenario file")
+
+
+def test_library_name_with_a_typo(focusgroup: Run) -> None:
+    _fails(focusgroup("run", "movies-quickstrat"), "Did you mean 'movies-quickstart'?")
+
+
+def test_unknown_scenario_key_has_its_line(focusgroup: Run, world: Path) -> None:
+    path = _edit(world, "primary: click_rate", "primray: click_rate")
+    _fails(focusgroup("run", path), "scenario.yaml, line 9", "'primray'", "Did you mean 'primary'?")
+
+
+def test_unknown_nested_key_has_its_line(focusgroup: Run, world: Path) -> None:
+    path = _edit(world, "{k: 5, pages: 3}", "{k: 5, pagse: 3}")
+    _fails(focusgroup("run", path), "line 5", "'page.pagse'", "Did you mean 'pages'?")
+
+
+def test_unknown_recommender(focusgroup: Run, world: Path) -> None:
+    path = _edit(world, "item_knn", "itemknn")
+    _fails(focusgroup("run", path, "--out", world / "run"), "itemknn", "Did you mean 'item_knn'?")
+    assert not (world / "run").exists()
+
+
+def test_unknown_metric(focusgroup: Run, world: Path) -> None:
+    path = _edit(world, "primary: click_rate", "primary: clickrate")
+    _fails(focusgroup("run", path, "--out", world / "run"), "Did you mean 'click_rate'?")
+
+
+def test_missing_data_file(focusgroup: Run, world: Path) -> None:
+    (world / "log.csv").unlink()
+    _fails(focusgroup("run", world / "scenario.yaml", "--out", world / "run"), "log.csv")
+    assert not (world / "run").exists()
+
+
+def test_wrong_column(focusgroup: Run, world: Path) -> None:
+    mapping = world / "log.yaml"
+    mapping.write_text(mapping.read_text().replace("rating: stars", "rating: star"))
+    _fails(
+        focusgroup("run", world / "scenario.yaml", "--out", world / "run"),
+        "log.csv",
+        "'star'",
+        "Did you mean 'stars'?",
+    )
+
+
+def test_empty_dataset(focusgroup: Run, world: Path) -> None:
+    (world / "log.csv").write_text("who,what,stars,when\n")
+    _fails(
+        focusgroup("run", world / "scenario.yaml", "--out", world / "run"),
+        "log.csv",
+        "at least one",
+    )
+
+
+def test_page_larger_than_the_catalogue(focusgroup: Run, world: Path) -> None:
+    _fails(
+        focusgroup("run", world / "scenario.yaml", "--set", "page.k=61", "--out", world / "run"),
+        "page.k: pages of 61 items",
+        "has 60",
+    )
+
+
+def test_more_users_than_there_are(focusgroup: Run, world: Path) -> None:
+    _fails(
+        focusgroup("run", world / "scenario.yaml", "--users", 500, "--out", world / "run"),
+        "audiences.everyone.users: 500 asked for",
+    )
+
+
+def test_out_holds_another_run(focusgroup: Run, world: Path) -> None:
+    out = world / "run"
+    assert focusgroup("run", world / "scenario.yaml", "--out", out, "--quiet").code == 0
+    before = {p: p.stat().st_mtime_ns for p in out.rglob("*")}
+    _fails(
+        focusgroup("run", world / "scenario.yaml", "--out", out),
+        "holds another run",
+        "focusgroup resume",
+    )
+    assert {p: p.stat().st_mtime_ns for p in out.rglob("*")} == before
+
+
+def test_out_holds_other_files(focusgroup: Run, world: Path) -> None:
+    _fails(focusgroup("run", world / "scenario.yaml", "--out", world), "not an empty folder")
+
+
+def test_server_down_at_the_start(focusgroup: Run, world: Path) -> None:
+    path = _edit(world, "{agent: behaviour, users: 20}", "{agent: llm, users: 4}")
+    url = "http://127.0.0.1:9/v1"
+    ran = focusgroup("run", path, "--llm", f"openai:tiny@{url}", "--out", world / "run")
+    _fails(ran, url)
+    assert not (world / "run").exists()
+
+
+def test_unknown_backend(focusgroup: Run, world: Path) -> None:
+    path = _edit(world, "{agent: behaviour, users: 20}", "{agent: llm, users: 4}")
+    _fails(focusgroup("run", path, "--llm", "embeded"), "Did you mean 'embedded'?")
+
+
+def test_llm_flag_without_a_speaking_audience(focusgroup: Run, world: Path) -> None:
+    _fails(focusgroup("run", world / "scenario.yaml", "--llm", "embedded"), "no audience")
+
+
+@pytest.mark.parametrize(
+    ("setting", "part"),
+    [
+        ("page.k", "write key=value"),
+        ("page.kk=3", "Did you mean 'k'?"),
+        ("paeg.k=3", "Did you mean 'page'?"),
+        ("rounds=none", "'rounds'"),
+        ("page.k.x=3", "holds a plain value"),
+    ],
+)
+def test_wrong_setting(focusgroup: Run, world: Path, setting: str, part: str) -> None:
+    _fails(focusgroup("run", world / "scenario.yaml", "--set", setting), part)
+
+
+def test_option_for_the_wrong_agent(focusgroup: Run, world: Path) -> None:
+    path = _edit(world, "users: 20}", "users: 20, style: score}")
+    _fails(focusgroup("run", path), "'style' is for agent: llm")
+
+
+@pytest.mark.parametrize("command", ["resume", "compare", "report", "export"])
+def test_no_run_there(focusgroup: Run, tmp_path: Path, command: str) -> None:
+    more = ["--format", "recbole", "--out", tmp_path / "x"] if command == "export" else []
+    _fails(focusgroup(command, tmp_path, *more), "no run here")
+
+
+def test_unknown_export_format_and_arm(focusgroup: Run, world: Path) -> None:
+    out = world / "run"
+    focusgroup("run", world / "scenario.yaml", "--out", out, "--quiet")
+    to = ("--out", world / "export")
+    _fails(focusgroup("export", out, "--format", "recbol", *to), "Did you mean 'recbole'?")
+    _fails(
+        focusgroup("export", out, "--format", "recbole", "--arm", "item_kn", *to),
+        "Did you mean 'item_knn'?",
+    )
+
+
+def test_replay_without_the_answers(focusgroup: Run, world: Path) -> None:
+    path = _edit(world, "{agent: behaviour, users: 20}", "{agent: llm, users: 4}")
+    arguments = ("--llm", "openai:tiny@http://127.0.0.1:9/v1", "--journal-mode", "replay")
+    _fails(focusgroup("run", path, *arguments, "--journal", world / "none.sqlite"), "no such file")
+
+
+def test_a_second_process_is_refused(focusgroup: Run, world: Path) -> None:
+    import fcntl
+
+    out = world / "run"
+    focusgroup("run", world / "scenario.yaml", "--out", out, "--quiet")
+    with (out / "lock").open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        _fails(focusgroup("resume", out), "another process is working on this run")
+    assert focusgroup("resume", out, "--quiet").code == 0
