@@ -9,7 +9,6 @@ from focusgroup.simulator.types import Catalog
 
 def explode_attributes(rows: pd.DataFrame, catalog: Catalog) -> pd.DataFrame:
     """The rows with a column `attribute`: each row once per attribute of its item."""
-    attributes = pd.Series(
-        [catalog[str(i)].attributes for i in rows["item_id"]], index=rows.index, dtype=object
-    )
-    return rows.assign(attribute=attributes).explode("attribute").dropna(subset=["attribute"])
+    attributes = {item_id: item.attributes for item_id, item in catalog.items()}
+    carried = rows["item_id"].map(attributes)
+    return rows.assign(attribute=carried).explode("attribute").dropna(subset=["attribute"])

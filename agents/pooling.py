@@ -158,5 +158,5 @@ def _slope(
 ) -> float:
     if engaged.all() or not engaged.any() or not scores.any():
         return 0.0
-    fitted = LogisticRegression(C=1.0).fit(scores[:, None], engaged)
+    fitted = LogisticRegression(C=1.0, solver="newton-cholesky").fit(scores[:, None], engaged)
     return float(fitted.coef_[0, 0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -52,8 +53,10 @@ def personas_from_log(
     log = interactions[interactions["item_id"].isin(catalog)]
     # One order of rows, so that sums have the same last bits whatever order they came in.
     log = log.sort_values(["user_id", "item_id", "event", "value"], ignore_index=True)
-    facts = _user_facts(log, catalog)
-    saliences = _attribute_salience(log, catalog)
+    chosen = log[log["positive"]].drop_duplicates(["user_id", "item_id"])
+    carried = explode_attributes(chosen, catalog)
+    facts = _user_facts(log, carried, catalog)
+    saliences = _attribute_salience(chosen, carried)
     everyone = _item_facts(log)
     demographics = _demographics(users)
     by_user = {str(user): rows for user, rows in log.groupby("user_id")}
@@ -97,17 +100,19 @@ class _Facts:
     price_level: Level | None = None
 
 
-def _user_facts(log: pd.DataFrame, catalog: Catalog) -> dict[str, _Facts]:
+def _user_facts(log: pd.DataFrame, carried: pd.DataFrame, catalog: Catalog) -> dict[str, _Facts]:
+    """By user, from all rows and from what the chosen items carry (a row per attribute)."""
     by_user = log.groupby("user_id")
     activity = _levels(by_user["item_id"].nunique())
+    diversity = _levels(carried.groupby("user_id")["attribute"].nunique())
     liked = log[log["positive"]]
-    diversity = _levels(
-        explode_attributes(liked, catalog).groupby("user_id")["attribute"].nunique()
-    )
-    prices = pd.Series([catalog[str(i)].price or np.nan for i in liked["item_id"]], dtype=float)
-    log_price = pd.Series(np.log(prices.to_numpy()))
-    mean_price = log_price.groupby(liked["user_id"].to_numpy()).mean()
-    price_level = _levels(mean_price.dropna())
+    log_prices = {
+        i: math.log(item.price)
+        for i, item in catalog.items()
+        if item.price is not None and item.price > 0
+    }
+    log_price = liked["item_id"].map(log_prices).astype("float64")
+    price_level = _levels(log_price.groupby(liked["user_id"]).mean().dropna())
     rated = log[log["event"] == "rate"]
     everyone = rated.groupby("item_id")["value"]
     deviation = (rated["value"] - everyone.transform("mean")).abs()
@@ -146,15 +151,13 @@ def _most(values: pd.Series, limit: int) -> tuple[str, ...]:
     return tuple(str(name) for name, _ in ranked[:limit])
 
 
-def _attribute_salience(log: pd.DataFrame, catalog: Catalog) -> pd.DataFrame:
+def _attribute_salience(chosen: pd.DataFrame, carried: pd.DataFrame) -> pd.DataFrame:
     """(attributes, users): binomial z-scores of counts against everybody's share."""
-    liked = log[log["positive"]].drop_duplicates(["user_id", "item_id"])
-    exploded = explode_attributes(liked, catalog)
-    if exploded.empty:
+    if carried.empty:
         return pd.DataFrame()
-    counts = exploded.groupby(["user_id", "attribute"]).size().unstack(fill_value=0)
-    n = liked.groupby("user_id").size().reindex(counts.index).to_numpy()[:, None]
-    share = counts.sum().to_numpy()[None, :] / len(liked)
+    counts = carried.groupby(["user_id", "attribute"]).size().unstack(fill_value=0)
+    n = chosen.groupby("user_id").size().reindex(counts.index).to_numpy()[:, None]
+    share = counts.sum().to_numpy()[None, :] / len(chosen)
     spread = np.sqrt(n * share * (1 - np.minimum(share, 0.999)))
     z = (counts.to_numpy() - n * share) / spread
     return pd.DataFrame(z.T, index=counts.columns, columns=counts.index)

@@ -78,11 +78,11 @@ class Taste:
 
     @classmethod
     def fit(cls, matrix: sp.csr_matrix, seed: int, dimensions: int = 32) -> Taste:
-        """`dimensions` is lowered where the matrix is small."""
+        """`dimensions` is lowered where the matrix is small; of one item there is no taste."""
         users, items = matrix.shape
-        d = max(1, min(dimensions, users - 1, items - 1))
-        if matrix.nnz == 0:
+        if matrix.nnz == 0 or items < 2:
             return cls(np.zeros((items, 1)))
+        d = max(1, min(dimensions, users - 1, items - 1))
         with np.errstate(invalid="ignore", divide="ignore"):  # of a variance nobody asked for
             svd = TruncatedSVD(d, random_state=seed % 2**32).fit(matrix)
         return cls(np.ascontiguousarray(svd.components_.T))

@@ -1,0 +1,413 @@
+"""The calibrated users in a world whose tastes were planted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from focusgroup.agents import Assumed, BehaviourModel, StatisticalUser, calibration, fit_behaviour
+from focusgroup.agents.memory import remember
+from focusgroup.simulator.domain import Domain
+from focusgroup.simulator.errors import UserError
+from focusgroup.simulator.noise import Noise
+from focusgroup.simulator.protocols import BatchUserAgent, Visit
+from focusgroup.simulator.types import (
+    Catalog,
+    Click,
+    Interaction,
+    Item,
+    Leave,
+    NextPage,
+    Purchase,
+    Rate,
+    Response,
+    Session,
+    SessionEnd,
+    SessionKey,
+    Slate,
+    Turn,
+)
+
+LEVEL = Assumed(slot=0.0, fatigue=0.0)  # what no log identifies, switched off
+Visits = Callable[..., Visit]
+
+
+def histories(world: Any) -> dict[str, tuple[Interaction, ...]]:
+    users = (*world.calibration[:5], *world.audience, "stranger")
+    return {user: world.interactions(user) for user in users}
+
+
+@pytest.fixture(scope="module")
+def film_users(films: Any, film_model: BehaviourModel) -> StatisticalUser:
+    known = histories(films)
+    return StatisticalUser(film_model, lambda user: known.get(user, ()))
+
+
+@pytest.fixture(scope="module")
+def shop_users(shop: Any, shop_model: BehaviourModel) -> StatisticalUser:
+    known = histories(shop)
+    return StatisticalUser(shop_model, lambda user: known.get(user, ()))
+
+
+def unseen(world: Any, user: str) -> tuple[str, ...]:
+    had = set(world.history.loc[world.history["user_id"] == user, "item_id"])
+    return tuple(i for i in world.catalog if i not in had)
+
+
+def engagement(world: Any, model: BehaviourModel) -> dict[str, tuple[list[float], NDArray[Any]]]:
+    """Of each audience user: P(engage) with each item the user had not, and what happened."""
+    known = histories(world)
+    level = replace(model, assumed=LEVEL)
+    users = StatisticalUser(level, lambda user: known.get(user, ()))
+    slates = [Slate(unseen(world, user)) for user in world.audience]
+    visits = [
+        Visit(user, "a", 0, 0, (), (), world.catalog, Noise(0, user, 0)) for user in world.audience
+    ]
+    later = world.held_out.groupby("user_id")["item_id"].agg(set)
+    found = {}
+    for slate, visit, response in zip(
+        slates, visits, users.respond_many(slates, visits), strict=True
+    ):
+        assert response.odds is not None
+        prices = world.domain.has_prices
+        chance = [odds.purchase if prices else odds.click for odds in response.odds]
+        truth = later.get(visit.user_id, set())
+        found[visit.user_id] = (chance, np.array([i in truth for i in slate.item_ids]))
+    return found
+
+
+def auc(scores: Mapping[str, tuple[Any, NDArray[Any]]]) -> float:
+    areas = [roc_auc_score(y, p) for p, y in scores.values() if 0 < y.sum() < len(y)]
+    return float(np.mean(areas))
+
+
+# learning
+
+
+@pytest.mark.parametrize("name", ["film", "shop"])
+def test_strangers_later_choices_are_ranked_above_chance_and_popularity(
+    request: pytest.FixtureRequest, name: str
+) -> None:
+    world = request.getfixturevalue({"film": "films", "shop": "shop"}[name])
+    model = request.getfixturevalue(f"{name}_model")
+    learned = engagement(world, model)
+    of_calibration = world.history[world.history["user_id"].isin(world.calibration)]
+    popular = of_calibration["item_id"].value_counts()
+    popularity = {
+        user: (popular.reindex(unseen(world, user)).fillna(0), truth)
+        for user, (_, truth) in learned.items()
+    }
+    assert auc(learned) > 0.75
+    assert auc(learned) > auc(popularity) + 0.1
+    assert auc(popularity) > 0.55
+
+
+@pytest.mark.parametrize("name", ["film", "shop"])
+def test_predicted_rates_are_the_real_ones(request: pytest.FixtureRequest, name: str) -> None:
+    world = request.getfixturevalue({"film": "films", "shop": "shop"}[name])
+    found = engagement(world, request.getfixturevalue(f"{name}_model")).values()
+    predicted = np.concatenate([chance for chance, _ in found])
+    real = np.concatenate([truth for _, truth in found])
+    assert predicted.mean() == pytest.approx(real.mean(), rel=0.1)
+    # Also among those thought likely, and among those thought unlikely.
+    for part in np.array_split(np.argsort(predicted), 3)[1:]:
+        assert predicted[part].mean() == pytest.approx(real[part].mean(), rel=0.25)
+
+
+def test_sampling_the_negatives_does_not_shift_the_rates(
+    films: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "NEGATIVES_PER_POSITIVE", 3)
+    model = films.fit()
+    assert model.choice.negative_rate < 0.3
+    found = engagement(films, model).values()
+    predicted = np.concatenate([chance for chance, _ in found]).mean()
+    assert predicted == pytest.approx(np.concatenate([y for _, y in found]).mean(), rel=0.1)
+
+
+def test_where_rejections_are_logged_they_are_the_negatives(films: Any) -> None:
+    domain = replace(films.domain, has_negatives=True)
+    model = fit_behaviour(
+        films.history, films.held_out, films.calibration, films.catalog, domain, seed=1
+    )
+    calibrating = films.held_out[films.held_out["user_id"].isin(films.calibration)]
+    assert model.choice.negative_rate == 1.0
+    assert model.choice.n == len(calibrating)
+    assert model.choice.n_positive == calibrating["positive"].sum()
+
+
+def test_only_calibration_users_are_learned_from(films: Any, film_model: BehaviourModel) -> None:
+    mine = films.history["user_id"].isin(films.calibration)
+    later = films.held_out["user_id"].isin(films.calibration)
+    alone = fit_behaviour(
+        films.history[mine],
+        films.held_out[later],
+        films.calibration,
+        films.catalog,
+        films.domain,
+        seed=7,
+    )
+    assert np.array_equal(alone.choice.weights, film_model.choice.weights)
+    assert np.array_equal(alone.space.item_bias, film_model.space.item_bias)
+    assert alone.calibration_users == film_model.calibration_users == len(films.calibration)
+
+
+def test_groceries_are_bought_again(shop: Any) -> None:
+    again = shop.history.groupby("user_id").head(6)
+    held_out = pd.concat([shop.held_out, again])
+    model = fit_behaviour(
+        shop.history, held_out, shop.calibration, shop.catalog, shop.domain, seed=1
+    )
+    user = shop.audience[0]
+    owned = shop.interactions(user)[0].item_id
+    users = StatisticalUser(model, shop.interactions)
+    other = next(
+        i
+        for i in unseen(shop, user)
+        if shop.catalog[i].attributes == shop.catalog[owned].attributes
+    )
+    visit = Visit(user, "a", 0, 0, (), (), shop.catalog, Noise(0, user, 0))
+    odds = [users.respond_many([Slate((i,))], [visit])[0].odds for i in (owned, other)]
+    assert odds[0] is not None
+    assert odds[1] is not None
+    assert odds[0][0].purchase > odds[1][0].purchase
+
+
+def test_too_few_users_to_learn_from(films: Any) -> None:
+    with pytest.raises(UserError, match="calibration: 4 calibration users have both"):
+        fit_behaviour(
+            films.history,
+            films.held_out,
+            films.calibration[:4],
+            films.catalog,
+            films.domain,
+            seed=1,
+        )
+
+
+def test_nothing_to_tell_apart(films: Any) -> None:
+    domain = replace(films.domain, has_negatives=True)
+    liked = films.held_out[films.held_out["positive"]]
+    with pytest.raises(UserError, match="no rejected or unseen item to learn from"):
+        fit_behaviour(films.history, liked, films.calibration, films.catalog, domain, seed=1)
+
+
+def test_a_log_of_clicks_without_ratings_prices_or_attributes(films: Any) -> None:
+    bare = Catalog({i: Item(i, item.title) for i, item in films.catalog.items()})
+    clicks = {"event": "click", "value": 1.0, "positive": True}
+    domain = Domain("clicks")
+    model = fit_behaviour(
+        films.history.assign(**clicks),
+        films.held_out.assign(**clicks),
+        films.calibration,
+        bare,
+        domain,
+        seed=1,
+    )
+    assert model.stars is None
+    visit = Visit("u000", "a", 0, 0, (), (), bare, Noise(0, "u000", 0))
+    (response,) = model.respond(
+        [Slate(tuple(bare)[:20])], [visit], [remember((), ())], lambda _: films.interactions("u000")
+    )
+    assert response.odds is not None
+    assert {(o.purchase, o.stars) for o in response.odds} == {(0.0, None)}
+    assert {type(action) for action in response.actions} <= {Click, NextPage, Leave}
+
+
+# answering
+
+
+def page_turn(world: Any, first: int) -> Turn:
+    ids = tuple(world.catalog)[first : first + 6]
+    return Turn(0, Slate(ids), Response((Click(ids[0]), NextPage()), 0.4))
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> list[tuple[str, tuple[int, ...], int, int, int]]:
+    """(user, item numbers, round, pages before, earlier visits), of one to twelve visits."""
+    one = st.tuples(
+        st.sampled_from(["u000", "u001", "u200", "u250", "u299", "stranger", "nobody"]),
+        st.lists(st.integers(0, 119), min_size=1, max_size=12, unique=True).map(tuple),
+        st.integers(0, 2),
+        st.integers(0, 3),
+        st.integers(0, 2),
+    )
+    return draw(st.lists(one, min_size=1, max_size=12))
+
+
+@pytest.mark.parametrize("name", ["film", "shop"])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(batch=batches())
+def test_many_pages_at_once_are_answered_as_one_by_one(
+    request: pytest.FixtureRequest,
+    name: str,
+    batch: list[tuple[str, tuple[int, ...], int, int, int]],
+) -> None:
+    world = request.getfixturevalue({"film": "films", "shop": "shop"}[name])
+    users: BatchUserAgent = request.getfixturevalue(f"{name}_users")
+    ids = tuple(world.catalog)
+    slates = [Slate(tuple(ids[n] for n in items)) for _, items, *_ in batch]
+    visits = []
+    for user, _, round, pages, earlier in batch:
+        turns = tuple(replace(page_turn(world, 4 * n), page=n) for n in range(pages))
+        key = SessionKey("x", "a", user, 0)
+        past = tuple(Session(key, (page_turn(world, n),), SessionEnd.LIMIT) for n in range(earlier))
+        noise = Noise(5, user, round)
+        visits.append(Visit(user, "a", round, pages, past, turns, world.catalog, noise))
+    together = users.respond_many(slates, visits)
+    alone = [users.respond_many([s], [v])[0] for s, v in zip(slates, visits, strict=True)]
+    assert together == alone
+    for slate, response in zip(slates, together, strict=True):
+        assert response.odds is not None
+        assert len(response.odds) == len(slate.item_ids)
+        assert all(0 <= o.purchase <= o.click <= 1 for o in response.odds)
+        assert all(o.stars is None or 1 <= o.stars <= 5 for o in response.odds)
+        assert response.p_leave is not None
+        assert 0 <= response.p_leave <= 1
+        assert 0 <= response.satisfaction <= 1
+        assert isinstance(response.actions[-1], NextPage | Leave)
+
+
+def test_no_pages_no_answers(film_users: StatisticalUser) -> None:
+    assert film_users.respond_many([], []) == []
+
+
+def test_a_user_nobody_knows_gets_the_popular_view(films: Any, film_users: StatisticalUser) -> None:
+    slate = Slate(tuple(films.catalog)[:10])
+    visits = [
+        Visit(user, "a", 0, 0, (), (), films.catalog, Noise(0, user, 0))
+        for user in ("nobody", "stranger")
+    ]
+    nobody, stranger = film_users.respond_many([slate, slate], visits)
+    assert nobody.odds == stranger.odds
+
+
+def drawn(users: StatisticalUser, slate: Slate, world: Any, n: int = 1500) -> list[Response]:
+    user = world.audience[0]
+    visits = [
+        Visit(user, "a", 0, 0, (), (), world.catalog, Noise(seed, user, 0)) for seed in range(n)
+    ]
+    return list(users.respond_many([slate] * n, visits))
+
+
+def test_draws_happen_as_often_as_their_probabilities_say(
+    shop: Any, shop_users: StatisticalUser
+) -> None:
+    slate = Slate(tuple(shop.catalog)[:5])
+    responses = drawn(shop_users, slate, shop)
+    odds, p_leave = responses[0].odds, responses[0].p_leave
+    assert odds is not None
+    for slot, item in enumerate(slate.item_ids):
+        for kind, expected in ((Click, odds[slot].click), (Purchase, odds[slot].purchase)):
+            times = sum(
+                any(isinstance(a, kind) and a.item_id == item for a in r.actions) for r in responses
+            )
+            assert times / len(responses) == pytest.approx(expected, abs=0.04)
+    leaving = [r.p_leave for r in responses]
+    left = np.mean([isinstance(r.actions[-1], Leave) for r in responses])
+    assert p_leave is not None
+    assert left == pytest.approx(np.mean(np.array(leaving, dtype=float)), abs=0.04)
+
+
+def test_purchases_follow_clicks_at_the_price_shown(shop: Any, shop_users: StatisticalUser) -> None:
+    for response in drawn(shop_users, Slate(tuple(shop.catalog)[:30]), shop, 40):
+        clicked = {a.item_id for a in response.actions if isinstance(a, Click)}
+        for action in response.actions:
+            assert not isinstance(action, Rate)
+            if isinstance(action, Purchase):
+                assert action.item_id in clicked
+                assert action.price == shop.catalog[action.item_id].price
+
+
+def test_ratings_use_the_whole_scale_and_keep_the_logs_mean(
+    films: Any, film_model: BehaviourModel
+) -> None:
+    known = histories(films)
+    users = StatisticalUser(film_model, lambda user: known.get(user, ()))
+    rows = films.held_out[films.held_out["user_id"].isin(films.audience)]
+    stars: list[float] = []
+    expected: list[float] = []
+    for user, own in rows.groupby("user_id"):
+        slate = Slate(tuple(own["item_id"]))
+        visit = Visit(str(user), "a", 0, 0, (), (), films.catalog, Noise(1, str(user), 0))
+        response = users.respond_many([slate], [visit])[0]
+        stars += [a.stars for a in response.actions if isinstance(a, Rate)]
+        assert response.odds is not None
+        expected += [o.stars for o in response.odds if o.stars is not None]
+    assert set(stars) == {1.0, 2.0, 3.0, 4.0, 5.0}
+    assert np.mean(expected) == pytest.approx(rows["value"].mean(), abs=0.12)
+    assert np.corrcoef(expected, rows["value"])[0, 1] > 0.4
+
+
+def test_every_click_on_a_film_is_rated(films: Any, film_users: StatisticalUser) -> None:
+    for response in drawn(film_users, Slate(tuple(films.catalog)[:20]), films, 20):
+        clicked = [a.item_id for a in response.actions if isinstance(a, Click)]
+        assert clicked == [a.item_id for a in response.actions if isinstance(a, Rate)]
+
+
+def chances(users: StatisticalUser, slate: Slate, catalog: Catalog, **at: Any) -> NDArray[Any]:
+    turns = at.get("turns", ())
+    visit = Visit(
+        "u200", "a", 0, len(turns), at.get("past", ()), turns, catalog, Noise(0, "u200", 0)
+    )
+    odds = users.respond_many([slate], [visit])[0].odds
+    assert odds is not None
+    return np.array([(o.click, o.purchase) for o in odds])
+
+
+def test_what_costs_more_is_bought_less(shop: Any, shop_users: StatisticalUser) -> None:
+    slate = Slate(tuple(shop.catalog)[:20])
+    costs = {
+        f: Catalog({i: _priced(item, f) for i, item in shop.catalog.items()}) for f in (1, 2, 4)
+    }
+    once, twice, four = (chances(shop_users, slate, catalog)[:, 1] for catalog in costs.values())
+    assert (twice < once).all()
+    assert (four < twice).all()
+    assert (chances(shop_users, slate, shop.catalog)[:, 1] == once).all()
+
+
+def _priced(item: Item, factor: int) -> Item:
+    assert item.price is not None
+    return replace(item, price=item.price * factor)
+
+
+def test_a_lower_slot_a_tired_user_and_a_repeated_item_cost_clicks(
+    films: Any, film_users: StatisticalUser
+) -> None:
+    ids = tuple(films.catalog)
+    forward = chances(film_users, Slate(ids[:10]), films.catalog)[:, 0]
+    backward = chances(film_users, Slate(ids[:10][::-1]), films.catalog)[::-1, 0]
+    assert forward[0] > backward[0]
+    assert forward[9] < backward[9]
+    elsewhere = Turn(0, Slate(ids[50:60]), Response((NextPage(),), 0.5))
+    same = Turn(0, Slate(ids[:10]), Response((NextPage(),), 0.5))
+    tired = chances(film_users, Slate(ids[:10]), films.catalog, turns=(elsewhere,))[:, 0]
+    repeated = chances(film_users, Slate(ids[:10]), films.catalog, turns=(same,))[:, 0]
+    assert (tired < forward).all()
+    assert (repeated < tired).all()
+
+
+def test_unhappy_users_leave_sooner(films: Any, film_users: StatisticalUser) -> None:
+    ids = tuple(films.catalog)
+
+    def leaving(satisfaction: float) -> float:
+        turns = tuple(
+            Turn(n, Slate(ids[:5]), Response((NextPage(),), satisfaction)) for n in range(3)
+        )
+        visit = Visit("u200", "a", 0, 3, (), turns, films.catalog, Noise(0, "u200", 0))
+        p_leave = film_users.respond_many([Slate(ids[5:10])], [visit])[0].p_leave
+        assert p_leave is not None
+        return p_leave
+
+    assert leaving(0.0) > leaving(1.0)
