@@ -173,8 +173,8 @@ class RoomBuilder:
         else:
             model = BudgetedLLM(open_llm(llm_spec, means.options), means.budget)
             llm = JournaledLLM(model, means.journal, means.mode)
+            await _check_capabilities(llm, spec)
         elicitation = Answer(spec.temperature) if spec.style == "answer" else Score()
-        await _check_capabilities(llm, spec)
         prompter = Prompter(load_language(spec.language), self.dataset.domain)
         weight = None
         if spec.decision == "pooled":

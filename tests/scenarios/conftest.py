@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -97,3 +99,16 @@ def focusgroup(
         return Ran(code if isinstance(code, int) else 0, said.out, said.err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def start_server() -> Callable[..., Any]:
+    """Starts tests/fake_server.py with command line options; a context manager."""
+    path = Path(__file__).resolve().parents[1] / "fake_server.py"
+    spec = importlib.util.spec_from_file_location("focusgroup_fake_server", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    running: Callable[..., Any] = module.running
+    return running

@@ -181,3 +181,23 @@ def test_a_second_process_is_refused(focusgroup: Run, world: Path) -> None:
         fcntl.flock(held, fcntl.LOCK_EX)
         _fails(focusgroup("resume", out), "another process is working on this run")
     assert focusgroup("resume", out, "--quiet").code == 0
+
+
+def test_style_score_without_logprobs(
+    focusgroup: Run, world: Path, start_server: Callable[..., Any]
+) -> None:
+    path = _edit(world, "{agent: behaviour, users: 20}", "{agent: llm, users: 4}")
+    with start_server("--no-logprobs") as server:
+        llm = f"openai:demo-model@{server.url}"
+        ran = focusgroup("run", path, "--llm", llm, "--style", "score", "--out", world / "run")
+    _fails(ran, "style score needs log-probabilities", "--style answer")
+    assert not (world / "run").exists()
+
+
+def test_unknown_model_on_the_server(
+    focusgroup: Run, world: Path, start_server: Callable[..., Any]
+) -> None:
+    path = _edit(world, "{agent: behaviour, users: 20}", "{agent: llm, users: 4}")
+    with start_server("--model", "qwen") as server:
+        ran = focusgroup("run", path, "--llm", f"openai:qwne@{server.url}")
+    _fails(ran, "'qwne'", "Did you mean 'qwen'?")
