@@ -11,7 +11,6 @@ from focusgroup.agents import sample_population
 from focusgroup.simulator.errors import UserError
 from focusgroup.simulator.types import Catalog, Item
 
-
 Town = tuple[pd.DataFrame, pd.DataFrame]  # a log and its users
 
 
