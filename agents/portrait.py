@@ -25,7 +25,7 @@ class PortraitStyle:
         salience: z-score an attribute needs to count as a taste.
     """
 
-    items: int = 8
+    items: int = 6
     attributes: int = 4
     salience: float = 1.0
 

@@ -1,7 +1,8 @@
 """Prompts: pure functions from persona, memory and page to messages, the same bytes every time.
 
-The order keeps a server's prefix cache useful: static rules, persona, what happened on this visit
-(only ever appended to), then what was recalled for this page, then the page.
+The order keeps a server's prefix cache useful: static rules and the persona, the same for whatever
+this person is asked; the task; what happened on this visit (only ever appended to); then what was
+recalled for this page, then the page.
 """
 
 from __future__ import annotations
@@ -134,7 +135,7 @@ class Prompter:
         self, template: str, persona: Persona, lines: Sequence[str]
     ) -> tuple[Message, ...]:
         words = self.language
-        rules = words.templates[template].format(
+        task = words.templates[template].format(
             item=self._noun(),
             items=words.plural(self._noun()),
             click=words.translate("verbs", self.domain.click_verb),
@@ -142,8 +143,8 @@ class Prompter:
             buy_rule=words.phrase("buy_rule") if self.domain.has_prices else "",
         )
         return (
-            Message("system", f"{rules}\n{self.persona(persona)}"),
-            Message("user", "\n".join(lines)),
+            Message("system", words.templates["person"] + self.persona(persona)),
+            Message("user", task + "\n".join(lines)),
         )
 
     def _so_far(self, memory: Memory, slate: Slate, catalog: Catalog) -> list[str]:

@@ -12,8 +12,8 @@ from focusgroup.simulator.errors import FailureCause
 from .fence import fence
 from .llm.protocol import Completion, JsonSchema
 
-REASON_LIMIT = 80
-MAX_PICKS = 5
+REASON_LIMIT = 60
+MAX_PICKS = 5  # and at most half the page, rounded up: nobody takes everything
 
 
 class ReplyError(Exception):
@@ -54,7 +54,7 @@ def answer_schema(k: int, *, stars: bool, buy: bool) -> JsonSchema:
     pick = _object(fields)
     return _object(
         {
-            "picks": {"type": "array", "maxItems": min(k, MAX_PICKS), "items": pick},
+            "picks": {"type": "array", "maxItems": most_picks(k), "items": pick},
             "why": {"type": "string", "maxLength": REASON_LIMIT},
             "mood": {"type": "integer", "minimum": 1, "maximum": 5},
             "stay": {"type": "boolean"},
@@ -64,7 +64,12 @@ def answer_schema(k: int, *, stars: bool, buy: bool) -> JsonSchema:
 
 def answer_token_limit(k: int) -> int:
     """Generated tokens that hold the longest valid reply at a token per character of its reason."""
-    return 48 + 24 * min(k, MAX_PICKS) + REASON_LIMIT
+    return 48 + 24 * most_picks(k) + REASON_LIMIT
+
+
+def most_picks(k: int) -> int:
+    """The most picks a reply may hold on a page of k items."""
+    return min(MAX_PICKS, (k + 1) // 2)
 
 
 def _object(properties: dict[str, object]) -> dict[str, object]:

@@ -23,6 +23,7 @@ import argparse
 import hashlib
 import json
 import math
+import re
 import subprocess
 import sys
 import threading
@@ -260,6 +261,11 @@ def instance_of(schema: dict[str, Any], draw: Any, path: str = "$") -> Any:
     if kind == "null":
         return None
     low = schema.get("minimum", 0)
+    if kind == "integer" and (place := re.search(r"\[(\d+)\]", path)):
+        # Entries of a list count on from one draw, so that no number stands in it twice.
+        span = schema.get("maximum", low + 4) - low + 1
+        first = int(draw(path.replace(place.group(), "[]")) * span)
+        return low + (first + int(place.group(1))) % span
     number = low + draw(path) * (schema.get("maximum", low + 4) - low + (kind == "integer"))
     return int(number) if kind == "integer" else number
 

@@ -58,10 +58,10 @@ def user(
     stay: bool = False,
 ) -> tuple[LLMUser, ScriptedLLM]:
     def answer(request: CompletionRequest) -> str | Completion:
-        rules = request.messages[0].content
+        task = request.messages[1].content
         if request.schema is not None:
             return page_reply(domain, stay)
-        return review if "review" in rules else remark
+        return review if "review" in task else remark
 
     llm = ScriptedLLM(answer)
     prompter = Prompter(load_language("en"), domain)

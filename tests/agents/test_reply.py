@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from focusgroup.agents.llm.protocol import Completion
 from focusgroup.agents.reply import (
-    MAX_PICKS,
     REASON_LIMIT,
     ReplyError,
     answer_schema,
     answer_token_limit,
+    most_picks,
     parse_answer,
 )
 from focusgroup.simulator.errors import FailureCause
@@ -166,6 +166,6 @@ def test_whatever_the_schema_allows_is_taken(case: tuple[str, int, bool, bool]) 
 
 @pytest.mark.parametrize("k", [1, 3, 10, 50])
 def test_the_longest_valid_reply_fits_the_token_limit(k: int) -> None:
-    picks = [{"n": k, "stars": 5, "buy": False}] * min(k, MAX_PICKS)
+    picks = [{"n": k, "stars": 5, "buy": False}] * most_picks(k)
     frame = json.dumps({"picks": picks, "why": "", "mood": 5, "stay": False}, indent=1)
     assert answer_token_limit(k) >= len(frame) / 3 + REASON_LIMIT
