@@ -2,12 +2,13 @@
 # test   the test suite
 # check  lint, types and tests: what CI runs
 # bench  the benchmarks that need no GPU
+# docs   the list of files in docs/architecture.md
 PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench docs clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -35,6 +36,13 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(MAKE) test
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/loop.py --json
+	$(BIN)/python benchmarks/decisions.py
+
+docs: $(VENV)/.dev
+	$(BIN)/python docs/list_files.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -7,14 +7,14 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from focusgroup.agents.llm import Budget, Journal, JournalMode, LLMOptions
+from focusgroup.agents.llm import Budget, Journal, JournalMode, LLMOptions, Usage
 from focusgroup.simulator import Catalog, Recommender, RoundStart, Session, UserError
 from focusgroup.simulator.metrics.results import Results
 
 from .build import Means, build
 from .datasets import Dataset
 from .experiment import Experiment
-from .outcome import Spent, spent, versions, write_run_report
+from .outcome import Spent, spent, tokens_of, versions, write_run_report
 from .rundir import Manifest, RunDirectory
 from .scenario import Scenario
 
@@ -54,6 +54,7 @@ class FinishedRun:
     sessions: tuple[Session, ...]
     results: Results
     spent: Spent
+    tokens: Usage
 
 
 def start_run(
@@ -95,7 +96,7 @@ def start_run(
             started=clock(),
         )
         directory.write(manifest)
-        return await _simulate(experiment, directory, manifest, options, clock)
+        return await _simulate(experiment, directory, manifest, options, clock, journal)
 
     existed = directory.path.exists()
     with directory.locked():
@@ -132,7 +133,7 @@ def resume_run(
             recommenders=recommenders,
         )
         _check_same(manifest, experiment)
-        return await _simulate(experiment, directory, manifest, options, clock)
+        return await _simulate(experiment, directory, manifest, options, clock, journal)
 
     with directory.locked():
         return _with_journal(directory, options, work)
@@ -152,7 +153,7 @@ def reopen(directory: RunDirectory, options: Options) -> FinishedRun:
         _check_same(manifest, experiment)
         sessions = directory.store().sessions()
         await experiment.aclose()
-        return _finished(experiment, directory, manifest, sessions)
+        return _finished(experiment, directory, manifest, sessions, journal)
 
     return _with_journal(directory, options, work)
 
@@ -177,6 +178,7 @@ async def _simulate(
     manifest: Manifest,
     options: Options,
     clock: Clock,
+    journal: Journal,
 ) -> FinishedRun:
     store = directory.store()
     experiment.on_round_start = options.on_round_start
@@ -193,7 +195,7 @@ async def _simulate(
     finally:
         await experiment.aclose()
     directory.write(replace(manifest, finished=clock(), counts={"sessions": len(sessions)}))
-    return _finished(experiment, directory, manifest, sessions)
+    return _finished(experiment, directory, manifest, sessions, journal)
 
 
 def _finished(
@@ -201,9 +203,11 @@ def _finished(
     directory: RunDirectory,
     manifest: Manifest,
     sessions: list[Session],
+    journal: Journal,
 ) -> FinishedRun:
-    results = write_run_report(experiment, sessions, manifest.name, directory.report)
-    return FinishedRun(directory, experiment, tuple(sessions), results, spent(experiment))
+    tokens = tokens_of(sessions, journal)
+    results = write_run_report(experiment, sessions, manifest.name, tokens, directory.report)
+    return FinishedRun(directory, experiment, tuple(sessions), results, spent(experiment), tokens)
 
 
 def _fingerprints(experiment: Experiment) -> dict[str, str]:

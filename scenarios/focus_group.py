@@ -50,7 +50,8 @@ class FocusGroup:
     def report(self, path: str | Path) -> Path:
         """Write the HTML report; returns its path."""
         target = Path(path)
-        write_run_report(self.run.experiment, self.run.sessions, target.stem, target)
+        run = self.run
+        write_run_report(run.experiment, run.sessions, target.stem, run.tokens, target)
         return target
 
     def export(self, folder: str | Path, format: str = "parquet") -> list[Path]:

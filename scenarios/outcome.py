@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from focusgroup.agents import Prompter, load_language
+from focusgroup.agents.llm import Journal, Usage
 from focusgroup.simulator import Event, Session
 from focusgroup.simulator.metrics import METRICS, Unit
 from focusgroup.simulator.metrics.results import Results
@@ -99,7 +100,16 @@ def model_facts(experiment: Experiment, room: Room) -> ModelFacts:
     return ModelFacts(f"{model}, style {spec.style}, pooled", True, note, warning)
 
 
-def report_facts(experiment: Experiment, name: str) -> ReportFacts:
+def tokens_of(sessions: Iterable[Session], journal: Journal) -> Usage:
+    """Tokens of all journaled completions behind stored sessions, failed attempts included."""
+    keys = {key for s in sessions for turn in s.turns for key in turn.outcome.completion_keys}
+    found = [completion.usage for key in sorted(keys) if (completion := journal.get(key))]
+    return Usage(
+        sum(u.prompt for u in found), sum(u.completion for u in found), sum(u.cached for u in found)
+    )
+
+
+def report_facts(experiment: Experiment, name: str, tokens: Usage) -> ReportFacts:
     """What the report is told beside results and sessions."""
     scenario, dataset = experiment.scenario, experiment.dataset
     domain = dataset.domain
@@ -141,15 +151,17 @@ def report_facts(experiment: Experiment, name: str) -> ReportFacts:
         item_texts={item_id: item.text for item_id, item in experiment.catalog.items()},
         history_counts=counts,
         log_ratings=_log_ratings(experiment),
+        prompt_tokens=tokens.prompt,
+        completion_tokens=tokens.completion,
     )
 
 
 def write_run_report(
-    experiment: Experiment, sessions: Sequence[Session], name: str, path: Path
+    experiment: Experiment, sessions: Sequence[Session], name: str, tokens: Usage, path: Path
 ) -> Results:
     """Write the HTML report of a run; returns the results it shows."""
     results = results_of(experiment, sessions)
-    write_report(results, sessions, report_facts(experiment, name), path)
+    write_report(results, sessions, report_facts(experiment, name, tokens), path)
     return results
 
 

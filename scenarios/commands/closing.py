@@ -19,7 +19,9 @@ def closing_text(run: FinishedRun) -> str:
             lines.append(f"  WARNING: {facts.warning}")
     if run.spent.calls or run.spent.hits:
         lines.append(
-            f"Language model: {run.spent.calls} calls, {run.spent.hits} answers from the journal."
+            f"Language model: {run.spent.calls} calls, {run.spent.hits} answers from the journal;"
+            f" {run.tokens.prompt} prompt ({run.tokens.cached} cached)"
+            f" + {run.tokens.completion} answer tokens."
         )
     lines.append(f"Report: {run.directory.report}")
     return "\n".join(lines)

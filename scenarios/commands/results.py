@@ -48,7 +48,8 @@ def report(
     """
     opened = reopen(RunDirectory.existing(run), Options())
     path = out or opened.directory.report
-    write_run_report(opened.experiment, opened.sessions, opened.directory.read().name, path)
+    name = opened.directory.read().name
+    write_run_report(opened.experiment, opened.sessions, name, opened.tokens, path)
     typer.echo(str(path))
 
 
