@@ -16,7 +16,7 @@ from focusgroup.simulator.metrics import metric_named
 from focusgroup.simulator.noise import derive_seed
 
 from .datasets import Dataset, load_dataset, split_history, split_users
-from .experiment import Experiment, rules_of
+from .experiment import Experiment, Room, close, rules_of
 from .rooms import RoomBuilder
 from .scenario import Scenario
 
@@ -74,7 +74,14 @@ async def build(
     history, held_out = split_history(dataset, held_out=data.held_out, seed=scenario.seed)
     training = dataset.interactions[dataset.interactions["user_id"].isin(set(split.training))]
     behaviour = _behaviour(scenario, dataset, history, held_out, split.calibration)
-    rooms = RoomBuilder(scenario, means, dataset, catalog, split, history, held_out, behaviour)
+    builder = RoomBuilder(scenario, means, dataset, catalog, split, history, held_out, behaviour)
+    rooms: list[Room] = []
+    try:
+        for name in scenario.audiences:
+            rooms += [await builder.build(name)]
+    except BaseException:
+        await close(rooms)
+        raise
     return Experiment(
         scenario=scenario,
         dataset=dataset,
@@ -82,7 +89,7 @@ async def build(
         catalog=catalog,
         training=training.reset_index(drop=True),
         arms=arms,
-        rooms=tuple([await rooms.build(name) for name in scenario.audiences]),
+        rooms=tuple(rooms),
         behaviour=behaviour,
         popularity={
             str(i): int(n) for i, n in training.groupby("item_id")["user_id"].nunique().items()

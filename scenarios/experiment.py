@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -107,9 +107,14 @@ class Experiment:
 
     async def aclose(self) -> None:
         """Close the language models."""
-        for room in self.rooms:
-            if room.speaker is not None:
-                await room.speaker.llm.aclose()
+        await close(self.rooms)
+
+
+async def close(rooms: Iterable[Room]) -> None:
+    """Close the language models of these audiences."""
+    for room in rooms:
+        if room.speaker is not None:
+            await room.speaker.llm.aclose()
 
 
 def rules_of(scenario: Scenario, dataset: Dataset) -> Rules:

@@ -162,23 +162,18 @@ class RoomBuilder:
     async def _speaking(
         self, name: str, spec: AudienceSpec, people: _People
     ) -> tuple[Speaker, LLMUser]:
-        llm_spec = parse_llm(spec.llm)
-        if llm_spec is None:
-            raise UserError(f"audiences.{name}: agent llm needs a model, and llm is none")
-        means = self.means
-        if means.recorded is not None:
-            llm = JournaledLLM(
-                None, means.journal, JournalMode.REPLAY, fingerprint=means.recorded[name]
-            )
-        else:
-            model = BudgetedLLM(open_llm(llm_spec, means.options), means.budget)
-            llm = JournaledLLM(model, means.journal, means.mode)
-            await _check_capabilities(llm, spec)
-        elicitation = Answer(spec.temperature) if spec.style == "answer" else Score()
-        prompter = Prompter(load_language(spec.language), self.dataset.domain)
-        weight = None
-        if spec.decision == "pooled":
-            weight = await self._weight(spec, llm, prompter, elicitation)
+        llm = self._open(name, spec)
+        try:
+            if self.means.recorded is None:
+                await _check_capabilities(llm, spec)
+            prompter = Prompter(load_language(spec.language), self.dataset.domain)
+            elicitation = Answer(spec.temperature) if spec.style == "answer" else Score()
+            weight = None
+            if spec.decision == "pooled":
+                weight = await self._weight(spec, llm, prompter, elicitation)
+        except BaseException:
+            await llm.aclose()
+            raise
         decision = OwnWord() if weight is None else Pooled(self._model(), people.histories, weight)
         user = LLMUser(
             llm=llm,
@@ -189,6 +184,17 @@ class RoomBuilder:
             voice=Voice(spec.reviews, spec.interview),
         )
         return Speaker(llm, prompter, weight), user
+
+    def _open(self, name: str, spec: AudienceSpec) -> JournaledLLM:
+        means = self.means
+        llm_spec = parse_llm(spec.llm)
+        if llm_spec is None:
+            raise UserError(f"audiences.{name}: agent llm needs a model, and llm is none")
+        if means.recorded is not None:
+            recorded = means.recorded[name]
+            return JournaledLLM(None, means.journal, JournalMode.REPLAY, fingerprint=recorded)
+        model = BudgetedLLM(open_llm(llm_spec, means.options), means.budget)
+        return JournaledLLM(model, means.journal, means.mode)
 
     async def _weight(
         self, spec: AudienceSpec, llm: JournaledLLM, prompter: Prompter, style: Elicitation
