@@ -29,6 +29,7 @@ class Options:
     Attributes:
         journal: a shared journal's path, or None for the run's own.
         concurrency: most sessions in flight at once.
+        seconds: a clock for the budget's time limit.
         progress: given the experiment and the sessions still to run, returns a hook per session.
         on_round_start, on_session_end: hooks of the simulation, for Python users.
     """
@@ -38,6 +39,7 @@ class Options:
     concurrency: int = 256
     llm: LLMOptions = field(default_factory=LLMOptions)
     budget: Budget = field(default_factory=Budget)
+    seconds: Callable[[], float] | None = None
     folder: Path = field(default_factory=Path)
     retry_failed: bool = False
     progress: Progress | None = None
@@ -169,7 +171,9 @@ def _with_journal(
 
 
 def _means(options: Options, journal: Journal) -> Means:
-    return Means(journal, options.mode, options.llm, options.budget, options.folder)
+    return Means(
+        journal, options.mode, options.llm, options.budget, options.seconds, options.folder
+    )
 
 
 async def _simulate(

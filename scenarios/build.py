@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from focusgroup.simulator.metrics import metric_named
 from focusgroup.simulator.noise import derive_seed
 
 from .datasets import Dataset, load_dataset, split_history, split_users
-from .experiment import Experiment, Room, close, rules_of
+from .experiment import Experiment, rules_of
 from .rooms import RoomBuilder
 from .scenario import Scenario
 
@@ -27,7 +27,7 @@ class Means:
 
     Attributes:
         folder: where `module:Class` recommenders and relative paths are looked for.
-        budget: what the language models may spend, all together.
+        budget: what each language model may spend; `clock` (seconds) is needed for its time limit.
         recorded: audience -> fingerprint of the model that answered. If given, the experiment is
             for looking at what a run has stored: no model is opened and no recommender is made.
     """
@@ -36,6 +36,7 @@ class Means:
     mode: JournalMode = JournalMode.RECORD
     options: LLMOptions = field(default_factory=LLMOptions)
     budget: Budget = field(default_factory=Budget)
+    clock: Callable[[], float] | None = None
     folder: Path = field(default_factory=Path)
     recorded: Mapping[str, str] | None = None
 
@@ -75,12 +76,10 @@ async def build(
     training = dataset.interactions[dataset.interactions["user_id"].isin(set(split.training))]
     behaviour = _behaviour(scenario, dataset, history, held_out, split.calibration)
     builder = RoomBuilder(scenario, means, dataset, catalog, split, history, held_out, behaviour)
-    rooms: list[Room] = []
     try:
-        for name in scenario.audiences:
-            rooms += [await builder.build(name)]
+        rooms = tuple([await builder.build(name) for name in scenario.audiences])
     except BaseException:
-        await close(rooms)
+        await builder.aclose()
         raise
     return Experiment(
         scenario=scenario,
@@ -89,7 +88,7 @@ async def build(
         catalog=catalog,
         training=training.reset_index(drop=True),
         arms=arms,
-        rooms=tuple(rooms),
+        rooms=rooms,
         behaviour=behaviour,
         popularity={
             str(i): int(n) for i, n in training.groupby("item_id")["user_id"].nunique().items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -107,14 +107,13 @@ class Experiment:
 
     async def aclose(self) -> None:
         """Close the language models."""
-        await close(self.rooms)
+        for llm in self.models():
+            await llm.aclose()
 
-
-async def close(rooms: Iterable[Room]) -> None:
-    """Close the language models of these audiences."""
-    for room in rooms:
-        if room.speaker is not None:
-            await room.speaker.llm.aclose()
+    def models(self) -> list[JournaledLLM]:
+        """The language models of all audiences, each once."""
+        speaking = [room.speaker.llm for room in self.rooms if room.speaker is not None]
+        return list({id(llm): llm for llm in speaking}.values())
 
 
 def rules_of(scenario: Scenario, dataset: Dataset) -> Rules:

@@ -48,8 +48,8 @@ class Spent:
 
 def spent(experiment: Experiment) -> Spent:
     """Calls and journal hits of all audiences since the experiment was built."""
-    speakers = [room.speaker.llm for room in experiment.rooms if room.speaker is not None]
-    return Spent(sum(llm.calls for llm in speakers), sum(llm.hits for llm in speakers))
+    models = experiment.models()
+    return Spent(sum(llm.calls for llm in models), sum(llm.hits for llm in models))
 
 
 def results_of(experiment: Experiment, sessions: Sequence[Session]) -> Results:

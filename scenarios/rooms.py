@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -83,9 +83,10 @@ class RoomBuilder:
     history: pd.DataFrame
     held_out: pd.DataFrame
     behaviour: BehaviourModel | None
+    opened: dict[str, JournaledLLM] = field(default_factory=dict)
 
     async def build(self, name: str) -> Room:
-        """The audience of that name. Raises UserError."""
+        """The audience of that name; audiences of one model share it. Raises UserError."""
         spec = self.scenario.audiences[name]
         people = self._people(name, spec)
         if spec.agent != "llm":
@@ -163,17 +164,13 @@ class RoomBuilder:
         self, name: str, spec: AudienceSpec, people: _People
     ) -> tuple[Speaker, LLMUser]:
         llm = self._open(name, spec)
-        try:
-            if self.means.recorded is None:
-                await _check_capabilities(llm, spec)
-            prompter = Prompter(load_language(spec.language), self.dataset.domain)
-            elicitation = Answer(spec.temperature) if spec.style == "answer" else Score()
-            weight = None
-            if spec.decision == "pooled":
-                weight = await self._weight(spec, llm, prompter, elicitation)
-        except BaseException:
-            await llm.aclose()
-            raise
+        if self.means.recorded is None:
+            await _check_capabilities(llm, spec)
+        prompter = Prompter(load_language(spec.language), self.dataset.domain)
+        elicitation = Answer(spec.temperature) if spec.style == "answer" else Score()
+        weight = None
+        if spec.decision == "pooled":
+            weight = await self._weight(spec, llm, prompter, elicitation)
         decision = OwnWord() if weight is None else Pooled(self._model(), people.histories, weight)
         user = LLMUser(
             llm=llm,
@@ -193,8 +190,15 @@ class RoomBuilder:
         if means.recorded is not None:
             recorded = means.recorded[name]
             return JournaledLLM(None, means.journal, JournalMode.REPLAY, fingerprint=recorded)
-        model = BudgetedLLM(open_llm(llm_spec, means.options), means.budget)
-        return JournaledLLM(model, means.journal, means.mode)
+        if spec.llm not in self.opened:
+            model = BudgetedLLM(open_llm(llm_spec, means.options), means.budget, clock=means.clock)
+            self.opened[spec.llm] = JournaledLLM(model, means.journal, means.mode)
+        return self.opened[spec.llm]
+
+    async def aclose(self) -> None:
+        """Close every model that was opened."""
+        for llm in self.opened.values():
+            await llm.aclose()
 
     async def _weight(
         self, spec: AudienceSpec, llm: JournaledLLM, prompter: Prompter, style: Elicitation

@@ -1,19 +1,30 @@
-"""--dry-run: how many calls and tokens a scenario would take, and what they would cost."""
+"""--dry-run: how many calls and tokens a scenario would take, how long, and at what cost."""
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
+import time
 from pathlib import Path
 from statistics import mean
 
-from focusgroup.agents.llm import Journal, JournalMode, Message
+from focusgroup.agents.llm import (
+    CompletionRequest,
+    Journal,
+    JournalMode,
+    LLMOptions,
+    Message,
+    TransportError,
+    open_llm,
+    parse_llm,
+)
 from focusgroup.agents.memory import remember
 from focusgroup.scenarios.batch import Options
 from focusgroup.scenarios.build import Means, build
 from focusgroup.scenarios.experiment import Experiment, Room
-from focusgroup.scenarios.scenario import Scenario
-from focusgroup.simulator import Slate
+from focusgroup.scenarios.rooms import SERVER_CONCURRENCY
+from focusgroup.scenarios.scenario import AudienceSpec, Scenario
+from focusgroup.simulator import Slate, UserError
 
 CHARACTERS_PER_TOKEN = 4.0
 ANSWER_TOKENS, REVIEW_TOKENS = 45, 50
@@ -24,17 +35,18 @@ def estimate_text(scenario: Scenario, options: Options) -> str:
     """Visits, and for each audience with a language model calls, tokens and cost at most.
 
     Token counts come from real prompts of up to 20 personas at four characters a token; pages are
-    counted to the page limit, so a run whose users leave early takes less. No model is asked.
+    counted to the page limit, so a run whose users leave early takes less. Time comes from one call
+    to the model, sent again at once: the second finds its prefix cached, as most pages do.
     """
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Path(folder) / "journal.sqlite")
         # REPLAY on an empty journal: nothing can be asked by accident.
         recorded = dict.fromkeys(scenario.audiences, "estimate")
         means = Means(
-            journal, JournalMode.REPLAY, options.llm, options.budget, options.folder, recorded
+            journal, JournalMode.REPLAY, options.llm, options.budget, None, options.folder, recorded
         )
         try:
-            experiment = asyncio.run(build(scenario, means))
+            experiment = asyncio.run(build(_unpooled(scenario), means))
         finally:
             journal.close()
     lines = [f"{scenario.title}: {experiment.planned_sessions()} visits, nothing was run."]
@@ -42,48 +54,86 @@ def estimate_text(scenario: Scenario, options: Options) -> str:
         if room.speaker is None:
             lines.append(f"{room.audience.name}: no language model, no cost")
         else:
-            lines.append(_speaking(experiment, room))
+            spec = scenario.audiences[room.audience.name]
+            lines.append(_speaking(experiment, room, spec, options.llm))
     return "\n".join(lines)
 
 
-def _speaking(experiment: Experiment, room: Room) -> str:
-    scenario, spec = experiment.scenario, room.spec
+def _unpooled(scenario: Scenario) -> Scenario:
+    """The scenario without calibrating any opinion: that would need the model."""
+    audiences = {
+        name: spec.model_copy(update={"decision": "own_word"})
+        for name, spec in scenario.audiences.items()
+    }
+    return scenario.model_copy(update={"audiences": audiences})
+
+
+def _speaking(experiment: Experiment, room: Room, spec: AudienceSpec, llm: LLMOptions) -> str:
+    scenario = experiment.scenario
     visits = len(room.audience.user_ids) * len(experiment.arms) * scenario.rounds
     pages = visits * scenario.page.pages
     per_page = 1 if spec.style == "answer" else scenario.page.k
     calibration = spec.calibration_users if spec.decision == "pooled" else 0
     calls = (pages + calibration) * per_page
-    prompt = round(_prompt_tokens(experiment, room) * calls)
-    answer = (ANSWER_TOKENS if spec.style == "answer" else 1) * calls
+    each = ANSWER_TOKENS if spec.style == "answer" else 1
+    messages = _sample_prompts(experiment, room)
+    size = mean(_tokens(one) for one in messages)
     reviews = round(pages * spec.reviews)
-    prompt += round(reviews * _prompt_tokens(experiment, room) / 2)
-    answer += reviews * REVIEW_TOKENS
+    prompt = round(size * (calls + reviews))
+    answer = each * calls + reviews * REVIEW_TOKENS
     cost = (prompt * scenario.prices.prompt + answer * scenario.prices.completion) / 1e6
-    priced = f", cost {cost:.2f}" if cost else ", cost unknown (set prices in the scenario)"
+    priced = f"cost {cost:.2f}" if cost else "cost unknown (set prices in the scenario)"
+    timed = asyncio.run(_seconds(spec.llm, llm, messages[0], each))
+    if isinstance(timed, str):
+        duration = f"time unknown ({timed})"
+    else:
+        parallel = llm.slots if spec.llm.startswith("embedded") else SERVER_CONCURRENCY
+        minutes = timed * (calls + reviews) / parallel / 60
+        duration = f"about {minutes:.1f} min if {parallel} calls at once take {timed:.2f} s"
     return (
         f"{room.audience.name}: at most {pages} pages, {calls} calls and about {reviews} reviews;"
-        f" about {prompt} prompt + {answer} answer tokens{priced}"
+        f" about {prompt} prompt + {answer} answer tokens; {priced}; {duration}"
     )
 
 
-def _prompt_tokens(experiment: Experiment, room: Room) -> float:
+async def _seconds(
+    name: str, options: LLMOptions, messages: tuple[Message, ...], max_tokens: int
+) -> float | str:
+    """Seconds of a call whose prefix is cached, or why it cannot be known."""
+    spec = parse_llm(name)
+    if spec is None:
+        return "no model"
+    try:
+        model = open_llm(spec, options)
+        try:
+            await model.capabilities()
+            request = CompletionRequest(messages, max_tokens=max_tokens)
+            await model.complete(request)
+            begun = time.perf_counter()
+            await model.complete(request)
+            return time.perf_counter() - begun
+        finally:
+            await model.aclose()
+    except (UserError, TransportError) as error:
+        return str(error)
+
+
+def _sample_prompts(experiment: Experiment, room: Room) -> list[tuple[Message, ...]]:
+    """First pages of a few personas, full of popular items."""
     if room.speaker is None:
-        return 0.0
+        return []
     prompter, page = room.speaker.prompter, experiment.scenario.page
     popular = sorted(experiment.popularity, key=lambda i: -experiment.popularity[i])
     known = [item_id for item_id in popular if item_id in experiment.catalog]
     slate = Slate(tuple(known[: page.k]) or tuple(experiment.catalog)[: page.k])
-    memory = remember((), ())
-    sizes = []
-    for user_id in room.audience.user_ids[:SAMPLE]:
-        persona = room.personas[user_id]
-        if room.spec.style == "answer":
-            order = range(len(slate.item_ids))
-            messages = prompter.answer(persona, memory, slate, order, experiment.catalog)
-        else:
-            messages = prompter.score(persona, memory, slate, 0, experiment.catalog)
-        sizes.append(_tokens(messages))
-    return mean(sizes)
+    memory, catalog = remember((), ()), experiment.catalog
+    order = range(len(slate.item_ids))
+    return [
+        prompter.answer(persona, memory, slate, order, catalog)
+        if room.spec.style == "answer"
+        else prompter.score(persona, memory, slate, 0, catalog)
+        for persona in (room.personas[u] for u in room.audience.user_ids[:SAMPLE])
+    ]
 
 
 def _tokens(messages: tuple[Message, ...]) -> float:

@@ -17,7 +17,8 @@ Name = Annotated[str, typer.Argument(help="smollm2, hf:REPO/FILE, or a path to a
 def list_() -> None:
     """Models known by name and those already fetched."""
     for entry in list_models():
-        typer.echo(str(entry))
+        state = "not fetched" if entry.size is None else f"{entry.size / 1e6:.0f} MB"
+        typer.echo(f"{entry.name:12} {state:12} {entry.about}\n{'':12} {entry.path}")
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 from tqdm import tqdm
@@ -15,7 +16,7 @@ def session_bar(experiment: Experiment, left: int) -> Callable[[Session], None]:
     names = ", ".join(
         f"{room.audience.name} ({len(room.audience.user_ids)} users)" for room in experiment.rooms
     )
-    tqdm.write(f"{names} x {len(experiment.arms)} recommenders", file=None)
+    tqdm.write(f"{names} x {len(experiment.arms)} recommenders", file=sys.stderr)
     bar = tqdm(total=left, unit="visit", smoothing=0.05, dynamic_ncols=True)
     pages = {"answered": 0, "failed": 0}
 

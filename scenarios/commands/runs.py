@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,6 @@ from focusgroup.scenarios.batch import FinishedRun, Options, resume_run, start_r
 from focusgroup.scenarios.library import find_scenario
 from focusgroup.scenarios.overrides import override
 from focusgroup.scenarios.rundir import RunDirectory
-from focusgroup.scenarios.scenario import Scenario
 from focusgroup.simulator import RunStopped
 
 from .closing import closing_text, next_steps
@@ -82,6 +82,9 @@ def run(
     max_cost: Annotated[
         float | None, typer.Option(min=0, help="Stop before this cost (prices: scenario).")
     ] = None,
+    max_time: Annotated[
+        float | None, typer.Option(min=0, help="Ask no model after this many seconds.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Calls, tokens, time and cost; runs nothing.")
     ] = False,
@@ -98,7 +101,9 @@ def run(
         mode=journal_mode,
         concurrency=concurrency,
         key_env=key_env,
-        budget=_budget(changed, max_tokens, max_cost),
+        budget=Budget(
+            max_tokens, max_cost, max_time, changed.prices.prompt, changed.prices.completion
+        ),
         folder=Path(scenario).parent if Path(scenario).exists() else Path(),
         quiet=quiet,
     )
@@ -168,18 +173,10 @@ def _options(
         concurrency=concurrency,
         llm=LLMOptions(key_variable=key_env),
         budget=budget or Budget(),
+        seconds=time.monotonic,
         folder=folder or Path(),
         retry_failed=retry_failed,
         progress=None if quiet else session_bar,
-    )
-
-
-def _budget(scenario: Scenario, max_tokens: int | None, max_cost: float | None) -> Budget:
-    return Budget(
-        max_tokens=max_tokens,
-        max_cost=max_cost,
-        prompt_price=scenario.prices.prompt,
-        completion_price=scenario.prices.completion,
     )
 
 

@@ -223,11 +223,17 @@ def test_keys_are_nowhere(
     assert "sk-planted-key" not in ran.out + ran.err
 
 
-def test_dry_run_asks_nothing_and_writes_nothing(focusgroup: Run, world: Path, server: Any) -> None:
+def test_dry_run_simulates_nothing_and_writes_nothing(
+    focusgroup: Run, world: Path, server: Any
+) -> None:
     ran = focusgroup("run", _speaking(world), *_llm(server), "--dry-run", "--out", world / "run")
     assert ran.code == 0 and "24 visits, nothing was run" in ran.out, ran
     assert "at most 72 pages" in ran.out and "prompt +" in ran.out
-    assert not server.seen() and not (world / "run").exists()
+    assert "min if 64 calls at once take" in ran.out
+    assert len(server.seen()) <= 6 and not (world / "run").exists()  # a probe and a timed call
+    gone = ("--llm", "openai:demo-model@http://127.0.0.1:9/v1")
+    ran = focusgroup("run", world / "scenario.yaml", *gone, "--dry-run")
+    assert ran.code == 0 and "time unknown" in ran.out, ran
 
 
 def test_the_manifest_holds_the_disjoint_split(focusgroup: Run, world: Path) -> None:
