@@ -159,12 +159,18 @@ def _segment_rows(
         for trait, segment in segments.get(user, {}).items():
             members.setdefault((trait, segment), []).append(index)
     figures = [Figure(primary, arm) for arm in range(len(cells.arms))]
-    for (trait, segment), users in sorted(members.items()):
+    for (trait, segment), users in sorted(members.items(), key=lambda entry: _rank(*entry[0])):
         own = derive_seed(seed, "segment", cells.audience, trait, segment)
         spreads = measured.spreads(figures, np.array(users, np.int64), own)
         for arm, spread in zip(cells.arms, spreads, strict=True):
             estimate = spread.estimate(primary.bounds)
             yield SegmentRow(cells.audience, arm, trait, segment, primary.name, estimate)
+
+
+def _rank(trait: str, segment: str) -> tuple[str, int, str]:
+    """By trait; within it low, medium, high in that order, other segments by name."""
+    levels = ("low", "medium", "high")
+    return trait, levels.index(segment) if segment in levels else len(levels), segment
 
 
 def _slot_rows(cells: Cells, seed: int) -> list[SlotRow]:

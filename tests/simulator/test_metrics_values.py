@@ -175,7 +175,7 @@ def test_rounds_segments_and_slots():
     traits = {"u1": {"activity": "high"}, "u2": {"activity": "low"}, "u3": {"activity": "low"}}
     results = run(sessions, segments=traits)
     assert [s.estimate.mean for s in results.slots] == [0.5, 0.5]
-    assert [(s.segment, s.estimate.n) for s in results.segments] == [("high", 1), ("low", 2)]
+    assert [(s.segment, s.estimate.n) for s in results.segments] == [("low", 2), ("high", 1)]
     by_round = [r.estimate.mean for r in results.rounds if r.metric == "coverage"]
     assert by_round == [0.5, 0.5]
 
