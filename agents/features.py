@@ -134,7 +134,8 @@ class FeatureSpace:
         pair = np.repeat(np.arange(len(items)), np.diff(own.indptr))
         terms = own.data * users.profiles[rows[pair], own.indices]
         attributes = np.bincount(pair, terms, len(items)).astype(np.float64)
-        return np.asarray(taste), attributes
+        # A few items of a user score far above the rest: the root keeps the others apart too.
+        return np.sign(taste) * np.sqrt(np.abs(taste)), attributes
 
 
 def weighted_histories(rows: pd.DataFrame) -> dict[str, list[tuple[str, float]]]:
