@@ -12,7 +12,7 @@ from focusgroup.simulator.errors import FailureCause
 from .fence import fence
 from .llm.protocol import Completion, JsonSchema
 
-REASON_LIMIT = 60
+REASON_LIMIT = 48
 MAX_PICKS = 5  # and at most half the page, rounded up: nobody takes everything
 
 
