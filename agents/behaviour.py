@@ -7,6 +7,7 @@ assumed parts (slot, fatigue, price change) that a log without pages cannot iden
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -51,6 +52,9 @@ class BehaviourModel:
     Attributes:
         stars: None where the data has no ratings.
         calibration_users: how many users theta was learned from.
+        auc, popularity_auc: how well the model, and popularity alone, tell what a calibration user
+            went on to take from what the user did not: mean within-user area under the ROC curve,
+            statistics cross-fitted; NaN if no user has both.
     """
 
     domain: Domain
@@ -59,6 +63,8 @@ class BehaviourModel:
     stars: Stars | None
     assumed: Assumed
     calibration_users: int
+    auc: float = math.nan
+    popularity_auc: float = math.nan
 
     def respond(
         self,

@@ -7,12 +7,15 @@ that they are as strange to the user as they will be to the audience.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
 
 from focusgroup.simulator.domain import Domain
 from focusgroup.simulator.errors import UserError
@@ -22,7 +25,7 @@ from focusgroup.simulator.types import Catalog
 from .assumed import Assumed
 from .behaviour import BehaviourModel
 from .choice import Choice
-from .features import FeatureSpace, rated_histories, weighted_histories
+from .features import CHOICE, FeatureSpace, rated_histories, weighted_histories
 from .stars import Stars
 
 FOLDS = 5
@@ -84,7 +87,20 @@ def fit_behaviour(
         stars=stars if domain.has_ratings else None,
         assumed=assumed or Assumed(),
         calibration_users=len(known),
+        auc=_within_user_auc(pairs, choice.log_odds(features)),
+        popularity_auc=_within_user_auc(pairs, features[:, CHOICE.index("popularity")]),
     )
+
+
+def _within_user_auc(pairs: _Pairs, scores: Floats) -> float:
+    """Mean over users of the area under each user's ROC curve; NaN if no user has both kinds."""
+    found = []
+    order = np.argsort(pairs.users, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(pairs.users[order])) + 1):
+        engaged = pairs.engaged[rows]
+        if engaged.any() and not engaged.all():
+            found.append(float(roc_auc_score(engaged, scores[rows])))
+    return fmean(found) if found else math.nan
 
 
 @dataclass(frozen=True, slots=True)

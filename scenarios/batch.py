@@ -15,7 +15,7 @@ from .build import Means, build
 from .datasets import Dataset
 from .experiment import Experiment
 from .outcome import Spent, spent, tokens_of, versions, write_run_report
-from .rundir import Manifest, RunDirectory
+from .rundir import MANIFEST, Manifest, RunDirectory
 from .scenario import Scenario
 
 Clock = Callable[[], str]
@@ -105,7 +105,7 @@ def start_run(
         try:
             return _with_journal(directory, options, work)
         except UserError:
-            if not (directory.path / "manifest.json").exists():
+            if not any((directory.path / "sessions").glob("*.parquet")):
                 _remove_traces(directory.path, existed)
             raise
 
@@ -238,7 +238,12 @@ def _check_same(manifest: Manifest, experiment: Experiment) -> None:
 
 def _remove_traces(path: Path, existed: bool) -> None:
     """What a run that never began left in its folder."""
-    for trace in ("journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm", "lock"):
+    sessions = path / "sessions"
+    if sessions.exists():
+        sessions.rmdir()
+    for trace in (MANIFEST, "lock"):
         (path / trace).unlink(missing_ok=True)
+    for journal in path.glob("journal.sqlite*"):
+        journal.unlink()
     if not existed and path.exists() and not any(path.iterdir()):
         path.rmdir()

@@ -59,7 +59,7 @@ async def build(
     """
     metric_named(scenario.primary)
     data = scenario.data
-    dataset = dataset or load_dataset(data.name, data.dir)
+    dataset = dataset or load_dataset(_beside(means.folder, data.name), data.dir)
     catalog = dataset.catalog()
     _check_page(scenario, dataset)
     arms = _arms(scenario, recommenders or {}, means)
@@ -94,6 +94,12 @@ async def build(
             str(i): int(n) for i, n in training.groupby("item_id")["user_id"].nunique().items()
         },
     )
+
+
+def _beside(folder: Path, name: str) -> str:
+    """A path in a scenario is meant from where the scenario lies, if there is such a file."""
+    path = folder / name
+    return str(path) if path.exists() and not Path(name).exists() else name
 
 
 def _check_page(scenario: Scenario, dataset: Dataset) -> None:

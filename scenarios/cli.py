@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -17,12 +19,24 @@ from .commands import scenarios as scenario_commands
 
 app = typer.Typer(
     name="focusgroup",
-    help="A synthetic audience for recommender systems. Start with: focusgroup demo",
     no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def focusgroup(
+    show_version: Annotated[bool, typer.Option("--version", help="Print it and exit.")] = False,
+) -> None:
+    """A synthetic audience for recommender systems. Start with: focusgroup demo"""
+    if show_version:
+        typer.echo(version("focusgroup"))
+        raise typer.Exit
+
+
 app.command()(runs.demo)
 app.command()(runs.run)
 app.command()(runs.resume)

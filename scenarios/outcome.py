@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -32,6 +32,13 @@ from .scenario import scenario_text
 
 _KINDS = {Unit.SHARE: ValueKind.PERCENT, Unit.STARS: ValueKind.STARS, Unit.MONEY: ValueKind.MONEY}
 _PACKAGES = ("focusgroup", "numpy", "pandas", "scipy", "scikit-learn", "implicit", "openai")
+
+
+# Metrics that say how much an arm is liked, and so can be held against what was liked in truth.
+_LIKING = frozenset(
+    {"click_rate", "purchases_per_session", "revenue_per_session", "mean_stars", "satisfaction"}
+)
+WORTH_KNOWING = 0.03  # of AUC: what the model must add to popularity to be worth a ranking
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +83,21 @@ def results_of(experiment: Experiment, sessions: Sequence[Session]) -> Results:
 def model_facts(experiment: Experiment, room: Room) -> ModelFacts:
     """Who answered for an audience, whether calibrated, and what a reader must be warned of."""
     behaviour, spec = experiment.behaviour, room.spec
-    users = 0 if behaviour is None else behaviour.calibration_users
-    fitted = f"fitted on {users} other users of {experiment.dataset.domain.name}"
+    fitted, weak = "", ""
+    if behaviour is not None:
+        fitted = (
+            f"fitted on {behaviour.calibration_users} other users of"
+            f" {experiment.dataset.domain.name}; it tells what a user went on to take from what the"
+            f" user did not with AUC {behaviour.auc:.2f}, popularity alone with"
+            f" {behaviour.popularity_auc:.2f}"
+        )
+        if not behaviour.auc >= behaviour.popularity_auc + WORTH_KNOWING:
+            weak = (
+                "On this log the behaviour model knows little beyond popularity: it will favour"
+                " recommenders of popular items. Do not take its ranking of personalised ones."
+            )
     if spec.agent == "behaviour":
-        return ModelFacts("behaviour model alone, no language model", True, fitted)
+        return ModelFacts("behaviour model alone, no language model", True, fitted, weak)
     if spec.agent != "llm" or room.speaker is None:
         return ModelFacts(f"scripted: {spec.agent.replace('_', ' ')}", False, "a yardstick")
     model = room.speaker.llm.fingerprint.split("@sha256", 1)[0]
@@ -93,11 +111,19 @@ def model_facts(experiment: Experiment, room: Room) -> ModelFacts:
     if weight is None:
         note = "the model's own answers; nothing relates them to what real users do"
         return ModelFacts(f"{model}, style {spec.style}", False, note, warning)
+    warning = f"{warning} {weak}".strip()
     note = (
         f"behaviour model {fitted}; the opinion's weight is {weight.value:.2f}"
         f" [{weight.low:.2f}, {weight.high:.2f}], learned on {weight.pages} pages"
     )
     return ModelFacts(f"{model}, style {spec.style}, pooled", True, note, warning)
+
+
+def warned_facts(experiment: Experiment, room: Room, results: Results) -> ModelFacts:
+    """`model_facts`, with a warning where results contradict what is known of real users."""
+    facts = model_facts(experiment, room)
+    contradicted = disagreement(results, room.audience.name)
+    return replace(facts, warning=f"{facts.warning} {contradicted}".strip())
 
 
 def tokens_of(sessions: Iterable[Session], journal: Journal) -> Usage:
@@ -109,7 +135,30 @@ def tokens_of(sessions: Iterable[Session], journal: Journal) -> Usage:
     )
 
 
-def report_facts(experiment: Experiment, name: str, tokens: Usage) -> ReportFacts:
+def disagreement(results: Results, audience: str) -> str:
+    """A sentence where the metric that decides and held-out likes rank arms the other way round,
+    beyond the intervals of both; else "". What was liked in truth is the better witness."""
+    primary = results.comparison.primary
+    rows = {(r.metric, r.arm): r for r in results.metrics if r.audience == audience}
+    arms = [arm for metric, arm in rows if metric == primary]
+    for ahead in arms:
+        for behind in arms:
+            one, other = ((e := rows[primary, a]).expected or e.sampled for a in (ahead, behind))
+            liked = [rows.get(("ndcg", arm)) for arm in (ahead, behind)]
+            if primary not in _LIKING or one.low <= other.high or None in liked:
+                continue
+            first, second = (row.sampled for row in liked if row is not None)
+            if first.high < second.low:
+                return (
+                    f"These users put {ahead} above {behind}, but what real users went on to"
+                    f" like puts {behind} above {ahead} (nDCG on held-out likes"
+                    f" {second.mean:.3f} against {first.mean:.3f}, intervals apart)."
+                    " Do not decide between the two by this run."
+                )
+    return ""
+
+
+def report_facts(experiment: Experiment, name: str, tokens: Usage, results: Results) -> ReportFacts:
     """What the report is told beside results and sessions."""
     scenario, dataset = experiment.scenario, experiment.dataset
     domain = dataset.domain
@@ -135,7 +184,9 @@ def report_facts(experiment: Experiment, name: str, tokens: Usage) -> ReportFact
             unknown=domain.unknown,
             currency=domain.currency,
         ),
-        models={room.audience.name: model_facts(experiment, room) for room in experiment.rooms},
+        models={
+            room.audience.name: warned_facts(experiment, room, results) for room in experiment.rooms
+        },
         arms=tuple(experiment.arms),
         metrics={
             m.name: MetricFacts(
@@ -161,7 +212,7 @@ def write_run_report(
 ) -> Results:
     """Write the HTML report of a run; returns the results it shows."""
     results = results_of(experiment, sessions)
-    write_report(results, sessions, report_facts(experiment, name, tokens), path)
+    write_report(results, sessions, report_facts(experiment, name, tokens, results), path)
     return results
 
 

@@ -133,15 +133,23 @@ class Scenario(_Strict):
     @model_validator(mode="before")
     @classmethod
     def _allow_bare_names(cls, raw: object) -> object:
-        """`als:` alone means `als: {}`; a list of names means each with its defaults."""
+        """`als:` alone means `als: {}`, `mine: my.py:Mine` means `mine: {use: my.py:Mine}`; a list
+        may hold names and such entries."""
         if isinstance(raw, dict):
             for key in ("recommenders", "audiences"):
                 value = raw.get(key)
-                if isinstance(value, list) and all(isinstance(name, str) for name in value):
-                    raw = {**raw, key: {name: {} for name in value}}
-                elif isinstance(value, dict):
-                    raw = {**raw, key: {n: {} if v is None else v for n, v in value.items()}}
+                if isinstance(value, list):
+                    entries = [e if isinstance(e, dict) else {str(e): None} for e in value]
+                    value = {name: spec for entry in entries for name, spec in entry.items()}
+                if isinstance(value, dict):
+                    raw = {**raw, key: {str(n): _spelled_out(v) for n, v in value.items()}}
         return raw
+
+
+def _spelled_out(spec: object) -> object:
+    if spec is None:
+        return {}
+    return {"use": spec} if isinstance(spec, str) else spec
 
 
 def read_scenario(path: Path) -> Scenario:

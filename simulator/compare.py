@@ -57,7 +57,10 @@ class _Test:
 
 
 class _Pairing:
-    """One audience: every pair of arms, on the users who failed in none."""
+    """One audience: every pair of arms, on the users who failed in none.
+
+    An arm in which every user failed is left out by name: it would leave nobody to compare.
+    """
 
     def __init__(
         self,
@@ -69,10 +72,13 @@ class _Pairing:
     ) -> None:
         self.measured, self.metrics, self.primary, self.seed = measured, metrics, primary, seed
         self.arms = measured.cells.arms
-        self.base = self.arms.index(baseline)
-        arms = range(len(self.arms))
         self.failed, self.absent = _losses(measured)
-        self.users: Ints = np.flatnonzero(~(self.failed | self.absent).any(axis=0))
+        void = [bool(row.all()) for row in self.failed]
+        arms = [arm for arm in range(len(self.arms)) if not void[arm]] or [0]
+        self.live = arms
+        wanted = self.arms.index(baseline)
+        self.base = wanted if wanted in arms else arms[0]
+        self.users: Ints = np.flatnonzero(~(self.failed | self.absent)[arms].any(axis=0))
         self.expected = all(measured.has_expected(primary, arm) for arm in arms)
         figures = [self._figure(metric, arm) for metric in metrics for arm in arms]
         spreads = measured.spreads(figures, self.users, derive_seed(seed, "bootstrap"))
@@ -85,7 +91,7 @@ class _Pairing:
         return Figure(metric, arm, expected=self.expected and metric is self.primary)
 
     def _test_all(self) -> Mapping[tuple[str, int, int], _Test]:
-        pairs = list(combinations(range(len(self.arms)), 2))
+        pairs = list(combinations(self.live, 2))
         wanted = [
             (metric, a, b)
             for metric in self.metrics
@@ -123,7 +129,7 @@ class _Pairing:
 
     def with_baseline(self) -> list[PairedDifference]:
         """Arm - baseline for every metric, the primary one first."""
-        others = [arm for arm in range(len(self.arms)) if arm != self.base]
+        others = [arm for arm in self.live if arm != self.base]
         rows = []
         for metric in sorted(self.metrics, key=lambda m: m is not self.primary):
             tests = [self._test(metric, arm, self.base) for arm in others]
@@ -148,14 +154,14 @@ class _Pairing:
 
     def in_words(self) -> str:
         """The verdict of this audience, with bounds where failures differ between arms."""
-        arms = range(len(self.arms))
-        pairs = list(combinations(arms, 2))
-        tests = [self._test(self.primary, a, b) for a, b in pairs]
+        arms = self.live
+        pairs = list(combinations(range(len(arms)), 2))
+        tests = [self._test(self.primary, arms[a], arms[b]) for a, b in pairs]
         adjusted = holm([test.p_value for test in tests])
-        failed = self.failed.any(axis=0)
+        failed = self.failed[arms].any(axis=0)
         contest = Contest(
             metric=self.primary,
-            arms=self.arms,
+            arms=tuple(self.arms[arm] for arm in arms),
             values=tuple(self.spreads[self.primary.name, arm].point for arm in arms),
             duels={
                 pair: Duel(test.difference.estimate(), p, test.minimum_detectable)
@@ -163,11 +169,13 @@ class _Pairing:
             },
             n=len(self.users),
             failed=int(np.count_nonzero(failed)),
-            unfinished=int(np.count_nonzero(self.absent.any(axis=0) & ~failed)),
+            unfinished=int(np.count_nonzero(self.absent[arms].any(axis=0) & ~failed)),
             expected=self.expected,
         )
         bounds = failure_bounds(contest, [self._lost(arm) for arm in arms])
-        return f"{verdict(contest)} {bounds}".strip()
+        void = [name for arm, name in enumerate(self.arms) if arm not in arms]
+        lost = f"Left out: {', '.join(void)}, where every visit failed." if void else ""
+        return " ".join(part for part in (verdict(contest), lost, bounds) if part)
 
     def _lost(self, arm: int) -> Losses:
         sessions = self.measured.cells.sum(ints(self.measured.cells.sessions, "cell"))[arm].sum()

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 
 import pandas as pd
 
+from .errors import FocusgroupError, UserError
 from .history import interaction_frame
 from .protocols import Recommender, Trainable, Updatable
 from .types import Session
@@ -75,7 +77,8 @@ class School:
         learner = self._current[name]
         for past_round in range(known[1], rounds):
             if isinstance(learner, Updatable):
-                learner.partial_fit(self._frame([s for s in own if s.key.round == past_round]))
+                new = self._frame([s for s in own if s.key.round == past_round])
+                self._taught(name, partial(learner.partial_fit, new))
 
     def _fit(self, name: str, own: Sequence[Session]) -> None:
         recommender = self.arms[name]
@@ -83,10 +86,22 @@ class School:
             log = self.log
             if own:
                 log = pd.concat([log, self._frame(own)], ignore_index=True)
-            recommender.fit(log, items=self.items, users=self.users)
+            lesson = partial(recommender.fit, log, items=self.items, users=self.users)
+            self._taught(name, lesson)
         elif isinstance(recommender, Updatable):
             recommender = copy.deepcopy(recommender)
         self._current[name] = recommender
+
+    def _taught(self, name: str, lesson: Callable[[], object]) -> None:
+        try:
+            lesson()
+        except FocusgroupError:
+            raise
+        except Exception as error:  # someone else's code, and nothing can be shown without it
+            raise UserError(
+                f"recommender {name!r} cannot learn: {type(error).__name__}: {error}. It is called"
+                " as fit(interactions, items=..., users=...) and partial_fit(interactions)."
+            ) from error
 
     def _frame(self, sessions: Sequence[Session]) -> pd.DataFrame:
         last = math.nan if self.log is None else float(self.log["timestamp"].max())

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from focusgroup.scenarios.batch import FinishedRun
-from focusgroup.scenarios.outcome import model_facts
-from focusgroup.simulator.metrics.tables import results_text
+from focusgroup.scenarios.outcome import warned_facts
+from focusgroup.simulator import Failure
+from focusgroup.simulator.metrics.tables import results_text, rounds_table
 
 
 def closing_text(run: FinishedRun) -> str:
     """The results of a run for a terminal."""
     lines = [results_text(run.results), ""]
+    if rounds := rounds_table(run.results):
+        lines += [rounds, ""]
+    lines += _failures(run)
     for room in run.experiment.rooms:
-        facts = model_facts(run.experiment, room)
+        facts = warned_facts(run.experiment, room, run.results)
         state = "calibrated" if facts.calibrated else "UNCALIBRATED"
         note = f" ({facts.note})" if facts.note else ""
         lines.append(f"{room.audience.name}: {facts.model}; {state}{note}")
@@ -25,6 +29,29 @@ def closing_text(run: FinishedRun) -> str:
         )
     lines.append(f"Report: {run.directory.report}")
     return "\n".join(lines)
+
+
+def _failures(run: FinishedRun) -> list[str]:
+    """One line for each arm and cause of failure, with the first thing that was said."""
+    first: dict[tuple[str, str, str], str] = {}
+    for session in run.sessions:
+        for turn in session.turns:
+            if isinstance(turn.outcome, Failure):
+                place = (session.key.audience, session.key.arm, turn.outcome.cause.value)
+                first.setdefault(place, turn.outcome.detail)
+    return [
+        f"failed: {audience}, {arm}: {cause}, e.g. {detail}"
+        for (audience, arm, cause), detail in first.items()
+    ]
+
+
+def wholly_failed(run: FinishedRun) -> list[str]:
+    """Arms in which every visit of an audience failed, as ``audience/arm``."""
+    return [
+        f"{row.audience}/{row.arm}"
+        for row in run.results.accounting
+        if row.sessions and row.failed_sessions == row.sessions
+    ]
 
 
 def next_steps() -> str:

@@ -19,6 +19,7 @@ from focusgroup.agents.llm import (
     parse_llm,
 )
 from focusgroup.agents.memory import remember
+from focusgroup.agents.reply import most_picks
 from focusgroup.scenarios.batch import Options
 from focusgroup.scenarios.build import Means, build
 from focusgroup.scenarios.experiment import Experiment, Room
@@ -26,17 +27,18 @@ from focusgroup.scenarios.rooms import SERVER_CONCURRENCY
 from focusgroup.scenarios.scenario import AudienceSpec, Scenario
 from focusgroup.simulator import Slate, UserError
 
-CHARACTERS_PER_TOKEN = 4.0
-ANSWER_TOKENS, REVIEW_TOKENS = 45, 50
+CHARACTERS_PER_TOKEN = 3.0  # of titles and JSON; English prose has more
+ANSWER_TOKENS, REVIEW_TOKENS = 60, 60
 SAMPLE = 20
 
 
 def estimate_text(scenario: Scenario, options: Options) -> str:
     """Visits, and for each audience with a language model calls, tokens and cost at most.
 
-    Token counts come from real prompts of up to 20 personas at four characters a token; pages are
-    counted to the page limit, so a run whose users leave early takes less. Time comes from one call
-    to the model, sent again at once: the second finds its prefix cached, as most pages do.
+    Token counts come from first pages of up to 20 personas at three characters a token; pages are
+    counted to the page limit and picks to the most a reply may hold, so a run whose users leave
+    early takes less. Malformed replies are asked again, which is not counted. Time comes from one
+    call, sent again at once: the second finds its prefix cached, as most pages do.
     """
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Path(folder) / "journal.sqlite")
@@ -78,7 +80,10 @@ def _speaking(experiment: Experiment, room: Room, spec: AudienceSpec, llm: LLMOp
     each = ANSWER_TOKENS if spec.style == "answer" else 1
     messages = _sample_prompts(experiment, room)
     size = mean(_tokens(one) for one in messages)
-    reviews = round(pages * spec.reviews)
+    reviewable = experiment.dataset.domain.has_ratings or experiment.dataset.domain.has_prices
+    picks = most_picks(scenario.page.k) if spec.style == "answer" else scenario.page.k / 5
+    reviews = round(pages * picks * spec.reviews) if reviewable else 0
+    reviews += visits if spec.interview else 0
     prompt = round(size * (calls + reviews))
     answer = each * calls + reviews * REVIEW_TOKENS
     cost = (prompt * scenario.prices.prompt + answer * scenario.prices.completion) / 1e6
@@ -91,7 +96,8 @@ def _speaking(experiment: Experiment, room: Room, spec: AudienceSpec, llm: LLMOp
         minutes = timed * (calls + reviews) / parallel / 60
         duration = f"about {minutes:.1f} min if {parallel} calls at once take {timed:.2f} s"
     return (
-        f"{room.audience.name}: at most {pages} pages, {calls} calls and about {reviews} reviews;"
+        f"{room.audience.name}: at most {pages} pages, {calls} calls and {reviews} reviews"
+        " and interviews;"
         f" about {prompt} prompt + {answer} answer tokens; {priced}; {duration}"
     )
 

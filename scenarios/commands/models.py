@@ -10,7 +10,7 @@ from focusgroup.agents.llm import find_model, get_model, list_models
 
 app = typer.Typer(help="Model files for the embedded backend.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="smollm2, hf:REPO/FILE, or a path to a GGUF file.")]
+Name = Annotated[str, typer.Argument(help="smollm2, hf:OWNER/REPO/FILE, or a path to a GGUF file.")]
 
 
 @app.command("list")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 
@@ -17,7 +18,10 @@ def session_bar(experiment: Experiment, left: int) -> Callable[[Session], None]:
         f"{room.audience.name} ({len(room.audience.user_ids)} users)" for room in experiment.rooms
     )
     tqdm.write(f"{names} x {len(experiment.arms)} recommenders", file=sys.stderr)
-    bar = tqdm(total=left, unit="visit", smoothing=0.05, dynamic_ncols=True)
+    if not left:
+        return lambda _: None
+    width = max(60, shutil.get_terminal_size().columns)
+    bar = tqdm(total=left, unit="visit", smoothing=0.05, ncols=width)
     pages = {"answered": 0, "failed": 0}
 
     def ended(session: Session) -> None:

@@ -17,7 +17,7 @@ from focusgroup.scenarios.overrides import override
 from focusgroup.scenarios.rundir import RunDirectory
 from focusgroup.simulator import RunStopped
 
-from .closing import closing_text, next_steps
+from .closing import closing_text, next_steps, wholly_failed
 from .estimate import estimate_text
 from .progress import session_bar
 
@@ -57,7 +57,7 @@ def demo(
     finished = _guarded(
         directory, lambda: start_run(scenario, directory, name, _options(quiet=quiet), now)
     )
-    typer.echo(closing_text(finished))
+    _close(finished)
     typer.echo(next_steps())
 
 
@@ -113,7 +113,7 @@ def run(
     directory = RunDirectory.fresh(out or free_folder(name))
     typer.echo(f"{changed.title}\nRun directory: {directory.path}", err=True)
     finished = _guarded(directory, lambda: start_run(changed, directory, name, options, now))
-    typer.echo(closing_text(finished))
+    _close(finished)
 
 
 def resume(
@@ -139,7 +139,15 @@ def resume(
         quiet=quiet,
     )
     finished = _guarded(directory, lambda: resume_run(directory, options, now))
+    _close(finished)
+
+
+def _close(finished: FinishedRun) -> None:
+    """Print what came of it; exit code 1 if somebody was never answered."""
     typer.echo(closing_text(finished))
+    if lost := wholly_failed(finished):
+        typer.echo(f"error: every visit failed: {', '.join(lost)}", err=True)
+        raise typer.Exit(1)
 
 
 def now() -> str:

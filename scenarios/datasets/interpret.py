@@ -216,7 +216,7 @@ class _Log:
         number, span = np.isfinite(raw), f"from {low:g} to {high:g}"
         self._bad(ProblemKind.NUMBER, rating.column, rated & ~number, f"a number {span}")
         outside = rated & number & ~((raw >= low) & (raw <= high))
-        expected = f"a rating {span} (is this the scale of your ratings?)"
+        expected = f"a rating {span} (another scale: rating: {{column: NAME, scale: [1, 10]}})"
         self._bad(ProblemKind.RANGE, rating.column, outside, expected)
         return to_stars(raw, rating), np.where(rated, raw >= rating.thresholds[0], True)
 

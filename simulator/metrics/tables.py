@@ -102,6 +102,24 @@ def estimate_text(metric: Metric, estimate: Estimate) -> str:
     return f"{mean} [{low}, {high}]"
 
 
+def rounds_table(results: Results) -> str:
+    """First and last round of the primary metric, click rate and diversity; "" with one round."""
+    last = max((row.round for row in results.rounds), default=0)
+    if not last:
+        return ""
+    primary = results.comparison.primary
+    shown = dict.fromkeys((primary, "click_rate", "intra_list_diversity", "coverage", "gini"))
+    found = {(r.audience, r.metric, r.arm, r.round): r.estimate for r in results.rounds}
+    lines = [["audience", "metric", "arm", "round 1", f"round {last + 1}"]]
+    for audience, metric, arm in dict.fromkeys(key[:3] for key in found):
+        if metric in shown:
+            ends = [found.get((audience, metric, arm, r)) for r in (0, last)]
+            known = metric_named(metric)
+            cells = ["-" if e is None else estimate_text(known, e) for e in ends]
+            lines.append([audience, known.label, arm, *cells])
+    return aligned(lines)
+
+
 def accounting_table(results: Results) -> str:
     """Where every visit and page went: visits = left + limit + failed; pages = answered +
     failed."""

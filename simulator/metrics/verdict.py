@@ -69,7 +69,7 @@ def verdict(contest: Contest) -> str:
     """A few sentences: the answer, what it rests on, who was left out."""
     ranked = contest.ranked()
     if len(contest.arms) < 2:
-        answer = "Only one recommender was shown: there is nothing to compare."
+        answer = "Only one recommender was answered: nothing can be compared."
     elif contest.n == 0:
         answer = "No user answered in every arm: nothing can be compared."
     elif len(ranked) < 2:

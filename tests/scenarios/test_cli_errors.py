@@ -201,3 +201,53 @@ def test_unknown_model_on_the_server(
     with start_server("--model", "qwen") as server:
         ran = focusgroup("run", path, "--llm", f"openai:qwne@{server.url}")
     _fails(ran, "'qwne'", "Did you mean 'qwen'?")
+
+
+OWN = """\
+from focusgroup.simulator import Slate
+
+
+class Picky:
+    def fit(self, log):
+        return self
+
+    def recommend(self, requests):
+        return [Slate(("f00",)) for _ in requests]
+
+
+class Broken:
+    def recommend(self, requests):
+        raise ZeroDivisionError("division by zero")
+"""
+
+
+def _own(world: Path, name: str) -> tuple[object, ...]:
+    (world / "mine.py").write_text(OWN)
+    path = _edit(world, "item_knn]", f"{{mine: mine.py:{name}}}]")
+    return "run", path, "--out", world / "run", "--quiet"
+
+
+def test_a_recommender_whose_fit_takes_other_arguments(focusgroup: Run, world: Path) -> None:
+    _fails(focusgroup(*_own(world, "Picky")), "'mine' cannot learn: TypeError", "fit(interactions")
+    assert not (world / "run").exists()
+
+
+def test_a_recommender_that_always_fails_is_named_and_left_out(
+    focusgroup: Run, world: Path
+) -> None:
+    ran = focusgroup(*_own(world, "Broken"))
+    assert ran.code == 1 and "every visit failed: everyone/mine" in ran.err, ran
+    assert "failed: everyone, mine: recommender, e.g. ZeroDivisionError: division by" in ran.out
+    assert "Left out: mine, where every visit failed." in " ".join(ran.out.split())
+    assert "random - popularity" in ran.out
+
+
+def test_version_and_help(focusgroup: Run) -> None:
+    assert focusgroup("--version").out.strip()[0].isdigit()
+    assert "demo" in focusgroup().out + focusgroup("--help").out
+
+
+def test_a_wrong_scale_says_how_to_name_it(focusgroup: Run, world: Path) -> None:
+    log = world / "log.csv"
+    log.write_text(log.read_text() + "u000,f00,9,1600000099\n")
+    _fails(focusgroup("run", world / "scenario.yaml"), "scale: [1, 10]", "log.csv")
