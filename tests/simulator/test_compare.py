@@ -135,7 +135,10 @@ def test_users_who_have_not_met_every_arm_are_left_out():
 def test_nobody_left_and_nothing_to_compare_are_said_plainly():
     gone = compare(world({"als": 0.3, "bpr": 0.2}, users=3, failing={"als": 3}, pages=1))
     assert "nothing can be compared" in gone.comparison.verdicts["crowd"]
-    assert math.isnan(primary_pairs(gone)["bpr"].difference.mean)
+    assert gone.comparison.pairs == ()
+    rest = compare(world({"als": 0.3, "bpr": 0.2, "c": 0.1}, users=30, failing={"c": 30}))
+    assert "Left out: c, where every visit failed" in rest.comparison.verdicts["crowd"]
+    assert primary_pairs(rest)["bpr"].difference.n == 30
     alone = compare(world({"als": 0.3}, users=3))
     assert "Only one recommender" in alone.comparison.verdicts["crowd"]
     assert alone.comparison.pairs == ()
