@@ -134,9 +134,18 @@ def resume_run(
             dataset=dataset,
             recommenders=recommenders,
         )
-        _check_same(manifest, experiment)
+        try:
+            _check_same(manifest, experiment)
+        except UserError:
+            await experiment.aclose()
+            raise
         return await _simulate(experiment, directory, manifest, options, clock, journal)
 
+    if shared is not None and not shared.exists():
+        raise UserError(
+            f"the journal of this run, {shared}, is gone; bring it back, or every answer would be"
+            " paid for again"
+        )
     with directory.locked():
         return _with_journal(directory, options, work)
 
@@ -153,7 +162,7 @@ def reopen(directory: RunDirectory, options: Options) -> FinishedRun:
         means = replace(_means(options, journal), recorded=manifest.models)
         experiment = await build(manifest.read_scenario(), means)
         _check_same(manifest, experiment)
-        sessions = directory.store().sessions()
+        sessions = directory.store(writing=False).sessions()
         await experiment.aclose()
         return _finished(experiment, directory, manifest, sessions, journal)
 
@@ -184,7 +193,7 @@ async def _simulate(
     clock: Clock,
     journal: Journal,
 ) -> FinishedRun:
-    store = directory.store()
+    store = directory.store(writing=True)
     experiment.on_round_start = options.on_round_start
     if options.on_session_end is not None:
         experiment.hooks.append(options.on_session_end)
@@ -236,6 +245,14 @@ def _check_same(manifest: Manifest, experiment: Experiment) -> None:
             )
 
 
+def _unpaid(journal: Path) -> bool:
+    """Whether nothing was asked yet: what was paid for is kept, for the next run in this folder."""
+    if not journal.exists():
+        return True
+    with Journal(journal) as opened:
+        return opened.totals().completions == 0
+
+
 def _remove_traces(path: Path, existed: bool) -> None:
     """What a run that never began left in its folder."""
     sessions = path / "sessions"
@@ -243,7 +260,8 @@ def _remove_traces(path: Path, existed: bool) -> None:
         sessions.rmdir()
     for trace in (MANIFEST, "lock"):
         (path / trace).unlink(missing_ok=True)
-    for journal in path.glob("journal.sqlite*"):
-        journal.unlink()
+    if _unpaid(path / "journal.sqlite"):
+        for journal in path.glob("journal.sqlite*"):
+            journal.unlink()
     if not existed and path.exists() and not any(path.iterdir()):
         path.rmdir()

@@ -56,6 +56,9 @@ def main() -> None:
     except UserError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
+    except OSError as error:
+        typer.echo(f"error: {error.filename or 'file'}: {error.strerror or error}", err=True)
+        sys.exit(2)
     except RunStopped as error:
         typer.echo(f"stopped: {error}", err=True)
         sys.exit(3)

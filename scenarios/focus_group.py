@@ -98,7 +98,8 @@ def focus_group(
         primary: the metric that decides.
         out: run directory to keep (resumable); by default nothing is kept.
         settings: any other keys of a scenario, e.g. ``{"data": {"min_history": 3}}``.
-        on_round_start: may return another catalog for the round (a price shock, new items).
+        on_round_start: may return the catalog of the round with other prices or texts (a price
+            shock), of the same items.
 
     Raises:
         UserError: anything that names nothing or fits nothing.

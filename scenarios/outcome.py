@@ -164,7 +164,8 @@ def report_facts(experiment: Experiment, name: str, tokens: Usage, results: Resu
     domain = dataset.domain
     personas: dict[str, str] = {}
     counts: dict[str, int] = {}
-    for room in experiment.rooms:
+    # Where audiences share a user, the text is the one a language model read.
+    for room in sorted(experiment.rooms, key=lambda room: room.speaker is not None):
         language = load_language(room.spec.language if room.spec.agent == "llm" else "en")
         prompter = Prompter(language, domain)
         personas.update({user: prompter.persona(p) for user, p in room.personas.items()})

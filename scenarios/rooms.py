@@ -119,13 +119,17 @@ class RoomBuilder:
             ids = self._chosen(name, spec.users)
             kept = self.held_out[self.held_out["user_id"].isin(set(ids))]
             held_out = liked_items(kept[kept["item_id"].isin(self.catalog)])
-            own = history[history["user_id"].isin(set(ids))]
-            rows = pd.concat([self._calibration_rows(), own], ignore_index=True)
+            # All audience users are the yardstick, so that a persona does not depend on how many
+            # of them are invited: another --users finds the same prompts in the journal.
+            rows = self._rows_of({*self.split.calibration, *self.split.audience})
         personas = personas_from_log(rows, self.catalog, user_ids=ids, users=users)
         return _People(ids, personas, Histories.of(rows, ids), held_out)
 
     def _calibration_rows(self) -> pd.DataFrame:
-        return self.history[self.history["user_id"].isin(set(self.split.calibration))]
+        return self._rows_of(set(self.split.calibration))
+
+    def _rows_of(self, users: set[str]) -> pd.DataFrame:
+        return self.history[self.history["user_id"].isin(users)]
 
     def _chosen(self, name: str, n: int) -> tuple[str, ...]:
         """The first n audience users by a hash: a smaller audience is part of a larger one."""

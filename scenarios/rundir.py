@@ -16,6 +16,7 @@ from .scenario import Scenario, scenario_from
 
 MANIFEST = "manifest.json"
 FORMAT = 1
+_BEGUN = ("lock", "journal.sqlite")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,9 @@ class RunDirectory:
                 f"{path} holds another run. Finish that one with `focusgroup resume {path}`,"
                 " or choose another --out."
             )
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if path.is_dir() and all(entry.name.startswith(_BEGUN) for entry in path.iterdir()):
+            return cls(path)  # empty, or killed before anything began: its journal is kept
+        if path.exists():
             raise UserError(f"{path} is not an empty folder; choose another --out.")
         return cls(path)
 
@@ -82,9 +85,9 @@ class RunDirectory:
     def report(self) -> Path:
         return self.path / "report.html"
 
-    def store(self) -> ParquetStore:
-        """The sessions of the run."""
-        return ParquetStore(self.path / "sessions")
+    def store(self, *, writing: bool) -> ParquetStore:
+        """The sessions of the run; write only while the run is locked."""
+        return ParquetStore(self.path / "sessions", writing=writing)
 
     def write(self, manifest: Manifest) -> None:
         """Write the manifest: whole or not at all."""

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from focusgroup.simulator.errors import UserError
 from focusgroup.simulator.school import Retrain
 
 from .datasets.strict_yaml import read_yaml, validated
 
+# Names go into tables, files and reports: one line of visible text.
+Name = Annotated[str, StringConstraints(pattern=r"^[^\s/\\][^\n\t\r/\\]*$", max_length=60)]
 AgentKind = Literal["llm", "behaviour", "random", "slot_biased", "popularity", "recorded"]
 _LLM_ONLY = ("llm", "style", "language", "decision", "calibration_users", "reviews", "interview",
              "temperature", "personas")  # fmt: skip
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class SplitSpec(_Strict):
@@ -123,8 +125,8 @@ class Scenario(_Strict):
     page: PageSpec = PageSpec()
     rounds: int = Field(default=1, ge=1)
     retrain: Retrain = Retrain.FIT
-    recommenders: dict[str, RecommenderSpec] = Field(min_length=1)
-    audiences: dict[str, AudienceSpec] = Field(min_length=1)
+    recommenders: dict[Name, RecommenderSpec] = Field(min_length=1)
+    audiences: dict[Name, AudienceSpec] = Field(min_length=1)
     primary: str = "click_rate"
     baseline: str | None = None
     assumed: AssumedSpec = AssumedSpec()

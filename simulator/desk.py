@@ -129,16 +129,23 @@ class Desk:
     async def respond(self, slate: Slate, visit: Visit) -> Response:
         """The user's answer to the page. Raises TurnFailed if there is none."""
         try:
-            return await self._ask_user(slate, visit)
+            response = await self._ask_user(slate, visit)
         except FocusgroupError:
             raise
         except Exception as error:  # a user's own agent: its failure is data
             raise TurnFailed(FailureCause.AGENT, f"{type(error).__name__}: {error}") from error
+        if not isinstance(response, Response) or not response.actions:
+            raise TurnFailed(FailureCause.AGENT, f"{response!r:.80} is no Response with actions")
+        return response
 
 
-def slate_problem(slate: Slate, request: RecRequest, catalog: Catalog) -> str | None:
-    """What is wrong with a slate, in words, or None."""
+def slate_problem(slate: object, request: RecRequest, catalog: Catalog) -> str | None:
+    """What is wrong with what a recommender returned for one request, in words, or None."""
+    if not isinstance(slate, Slate):
+        return f"{type(slate).__name__} instead of a Slate; return Slate(tuple_of_item_ids)"
     ids = slate.item_ids
+    if not isinstance(ids, tuple) or not all(isinstance(item_id, str) for item_id in ids):
+        return f"item_ids must be a tuple of strings, got {ids!r:.80}"
     if len(ids) > request.k:
         return f"{len(ids)} items for a page of {request.k}"
     if len(set(ids)) < len(ids):
@@ -152,6 +159,12 @@ def slate_problem(slate: Slate, request: RecRequest, catalog: Catalog) -> str | 
         if allowed is not None and item_id not in allowed:
             return f"item {item_id!r} is not among the candidates"
     for name, values in (("scores", slate.scores), ("propensities", slate.propensities)):
-        if values is not None and len(values) != len(ids):
+        if values is None:
+            continue
+        if not isinstance(values, tuple) or not all(isinstance(v, int | float) for v in values):
+            return f"{name} must be a tuple of numbers, got {values!r:.80}"
+        if len(values) != len(ids):
             return f"{len(values)} {name} for {len(ids)} items"
+    if slate.propensities is not None and not all(0 < p <= 1 for p in slate.propensities):
+        return f"propensities must lie in (0, 1], got {slate.propensities!r:.80}"
     return None

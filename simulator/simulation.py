@@ -66,7 +66,8 @@ class Simulation:
         arms: name -> recommender. One that is Trainable is fitted on `log` first, if there is one.
         log: interactions the recommenders learn from; users of the audiences are not in it.
         concurrency: sessions in flight at once.
-        on_round_start: called before each round; returns the catalog to show (prices, items).
+        on_round_start: called before each round; returns the catalog to show: the same items, at
+            other prices or with other texts.
         on_session_end: called after each session, e.g. by a progress bar.
     """
 
@@ -122,6 +123,12 @@ class Simulation:
         if not todo:
             return
         earlier = [s for s in stored if s.key.round < round_]
+        if any(s.key.round > round_ for s in stored):
+            raise UserError(
+                f"audience {audience.name!r}: round {round_ + 1} has sessions to run, but later"
+                " rounds are stored that followed from it. Failed sessions of earlier rounds cannot"
+                " be retried; start a new run on the same journal."
+            )
         arms = school.at_round(audience.name, round_, earlier)
         catalog = self.on_round_start(RoundStart(audience.name, round_, self.catalog))
         desk = Desk(arms, audience.agent, catalog)

@@ -55,18 +55,24 @@ class MemoryStore:
 
 
 class ParquetStore:
-    """Sessions as `part-000000.parquet`, ... in a folder, which is made if it is missing."""
+    """Sessions as `part-000000.parquet`, ... in a folder.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        writing: whether this process is the one that writes: the folder is made if it is missing,
+            and what an interrupted write left is swept away. A reader changes nothing.
+    """
+
+    def __init__(self, folder: Path, *, writing: bool = True) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        for torn in folder.glob("*.tmp"):
-            torn.unlink()
-        numbers = [int(path.stem.removeprefix("part-")) for path in self._parts()]
+        if writing:
+            folder.mkdir(parents=True, exist_ok=True)
+            for torn in folder.glob("*.tmp"):
+                torn.unlink()
+        numbers = [int(path.stem[-6:]) for path in self._parts()]
         self._next = max(numbers, default=-1) + 1
 
     def _parts(self) -> list[Path]:
-        return sorted(self._folder.glob("part-*.parquet"))
+        return sorted(self._folder.glob("part-" + "[0-9]" * 6 + ".parquet"))
 
     def append(self, sessions: Sequence[Session]) -> None:
         if not sessions:
@@ -87,7 +93,7 @@ class ParquetStore:
         for path in self._parts():
             try:
                 found += from_table(pq.read_table(path))
-            except (pa.ArrowException, KeyError, OSError) as error:
+            except (pa.ArrowException, KeyError, OSError, ValueError, TypeError) as error:
                 raise UserError(
                     f"{path}: not a readable part of a run ({error}). Delete it and resume the"
                     " run: its sessions are simulated again from the journal."

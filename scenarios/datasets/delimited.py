@@ -126,6 +126,7 @@ def _all_records(content: bytes, written: Delimited) -> Iterator[tuple[int, list
             if text:
                 yield number, text.split(written.separator)
         return
+    csv.field_size_limit(2**31 - 1)
     reader = csv.reader(lines, delimiter=written.separator)
     start = 1
     for fields in reader:

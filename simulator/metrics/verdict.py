@@ -131,7 +131,7 @@ def _shows(contest: Contest, first: int, second: int) -> str:
     if math.isnan(smallest):
         return "the smallest difference this n could show is unknown, since no two users differ"
     text = contest.metric.difference_text(smallest)
-    return f"the smallest difference this n could show is {text}"
+    return f"the smallest difference this n could show in a single comparison is {text}"
 
 
 def _basis(contest: Contest) -> list[str]:

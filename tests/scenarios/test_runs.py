@@ -143,14 +143,13 @@ def test_a_killed_feedback_loop_resumes_to_the_same_result(focusgroup: Run, worl
 
 
 def test_failures_are_counted_shown_and_retried(focusgroup: Run, world: Path, server: Any) -> None:
-    path, journal = _speaking(world, "{agent: llm, users: 8}"), world / "shared.sqlite"
-    # what the server can do is known from here on, so that no probe meets the orders below
-    focusgroup("run", path, *_llm(server), "--users", 1, "--journal", journal)
+    path = _speaking(world, "{agent: llm, users: 8}")
+    server.order("well", 3)  # the probe of what the server can do
     for kind in ("prose", "prose", "cut", "cut", "empty", "empty", "null", "wrong", "think"):
         server.order(kind)
     out = world / "run"
     # one at a time, so that both attempts of a page meet the orders above
-    more = ("--concurrency", 1, "--seed", 5, "--journal", journal, "--out", out)
+    more = ("--concurrency", 1, "--seed", 5, "--out", out)
     ran = focusgroup("run", path, *_llm(server), *more)
     assert ran.code == 0, ran.err
     rows = json.loads(focusgroup("compare", out, "--json").out)["accounting"]
@@ -246,6 +245,33 @@ def test_the_manifest_holds_the_disjoint_split(focusgroup: Run, world: Path) -> 
 def test_budget_stops_the_run_resumable(focusgroup: Run, world: Path, server: Any) -> None:
     out = world / "run"
     path = _speaking(world, "{agent: llm, users: 8}")
-    ran = focusgroup("run", path, *_llm(server), "--max-tokens", 9_000, "--out", out)
+    ran = focusgroup("run", path, *_llm(server), "--max-tokens", 4_000, "--out", out)
     assert ran.code == 3 and "focusgroup resume" in ran.err, ran
     assert focusgroup("resume", out, "--quiet").code == 0
+
+
+def test_resume_refuses_other_data_and_another_model(
+    focusgroup: Run, world: Path, start_server: Callable[..., Any]
+) -> None:
+    out = world / "run"
+    path = _speaking(world, "{agent: llm, users: 4}")
+    with start_server("--model", "one", "--model", "two") as server:
+        llm = ("--llm", f"openai:one@{server.url}", "--quiet")
+        focusgroup("run", path, *llm, "--max-tokens", 5_000, "--out", out)
+        manifest = out / "manifest.json"
+        good = manifest.read_text()
+        manifest.write_text(good.replace("openai:one@", "openai:two@"))
+        ran = focusgroup("resume", out, "--quiet")
+        assert ran.code == 2 and "was answered by 'one'" in ran.err, ran
+        manifest.write_text(good)
+        log = world / "log.csv"
+        log.write_text(log.read_text() + "u000,f00,1,1600000099\n")
+        ran = focusgroup("resume", out, "--quiet")
+        assert ran.code == 2 and "the data has changed" in ran.err, ran
+
+
+def test_a_run_killed_before_it_began_can_be_started_again(focusgroup: Run, world: Path) -> None:
+    out = world / "run"
+    out.mkdir()
+    (out / "lock").touch()
+    assert focusgroup("run", world / "scenario.yaml", "--out", out, "--quiet").code == 0

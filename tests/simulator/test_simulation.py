@@ -281,3 +281,99 @@ def test_hooks_see_rounds_and_sessions_and_may_change_the_catalog(
 def test_page_larger_than_catalogue_is_refused(catalog: Catalog, coin_flip: Make) -> None:
     with pytest.raises(UserError, match="pages of 31 items, but the catalogue has 30"):
         _simulation(catalog, {}, coin_flip(), rules=Rules(k=31))
+
+
+class _Recording:
+    """Counts answers and keeps the requests."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner, self.answers = inner, 0
+        self.requests: list[RecRequest] = []
+
+    def recommend(self, requests: Sequence[RecRequest]) -> Any:
+        self.requests += requests
+        return self.inner.recommend(requests)
+
+    def respond_many(self, slates: Sequence[Slate], visits: Sequence[Visit]) -> Any:
+        self.answers += len(slates)
+        return self.inner.respond_many(slates, visits)
+
+
+def test_a_finished_run_asks_nobody_again(
+    tmp_path: Path, catalog: Catalog, in_order: Make, coin_flip: Make
+) -> None:
+    arm, agent = _Recording(in_order(catalog)), _Recording(coin_flip())
+    for _ in range(2):
+        store = ParquetStore(tmp_path)
+        _run(_simulation(catalog, {"a": arm}, agent, store=store, rounds=2))
+        if agent.answers:
+            first = (agent.answers, len(arm.requests))
+    assert (agent.answers, len(arm.requests)) == first
+    stored = [key for path in tmp_path.iterdir() for key in _keys_in(path)]
+    assert len(stored) == len(set(stored)) == 80
+
+
+def _keys_in(path: Path) -> set[tuple[object, ...]]:
+    frame = pd.read_parquet(path)
+    return set(zip(frame["arm"], frame["user_id"], frame["round"], strict=True))
+
+
+def test_no_seed_depends_on_the_arm(catalog: Catalog, in_order: Make, coin_flip: Make) -> None:
+    arms = {name: _Recording(in_order(catalog)) for name in ("a", "b")}
+    _run(_simulation(catalog, arms, coin_flip()))
+    seen = [{(r.user_id, r.context["page"]): r.seed for r in arm.requests} for arm in arms.values()]
+    assert seen[0] == seen[1] and len(set(seen[0].values())) == len(seen[0])
+
+
+def test_an_arm_learns_from_its_own_sessions_only(
+    catalog: Catalog, in_order: Make, coin_flip: Make
+) -> None:
+    class Fixed(_Learner):
+        def recommend(self, requests: Sequence[RecRequest]) -> list[Slate]:
+            return [Slate(tuple(self.ids[: r.k])) for r in requests]
+
+        def _count(self, interactions: pd.DataFrame) -> Any:
+            self.counts = dict.fromkeys(interactions["item_id"], 1)
+            return self
+
+    ids = list(catalog)
+    arms = {"head": Fixed(ids[:5]), "tail": Fixed(ids[-5:])}
+    rules = Rules(k=5, max_pages=1, exclude_history=False)
+    _run(_simulation(catalog, arms, coin_flip(), rounds=2, log=LOG, rules=rules))
+    assert set(arms["head"].counts) - {"i20", "i21"} <= set(ids[:5])
+    assert set(arms["tail"].counts) - {"i20", "i21"} <= set(ids[-5:])
+    assert all(len(arm.counts) > 2 for arm in arms.values())
+
+
+@pytest.mark.parametrize(
+    "wrong", [["i01"], None, Slate(["i01"]), Slate((1,)), Slate(("i01",), propensities=(2.0,))]
+)
+def test_what_is_no_slate_fails_the_session_and_says_so(
+    catalog: Catalog, coin_flip: Make, wrong: Any
+) -> None:
+    class Wrong:
+        def recommend(self, requests: Sequence[RecRequest]) -> list[Any]:
+            return [wrong] * len(requests)
+
+    sessions = _run(_simulation(catalog, {"a": Wrong()}, coin_flip()))
+    outcomes = [s.turns[0].outcome for s in sessions]
+    assert all(isinstance(o, Failure) and o.cause is FailureCause.RECOMMENDER for o in outcomes)
+
+
+def test_a_round_others_followed_from_cannot_be_retried(
+    catalog: Catalog, in_order: Make, waiting_coin_flip: Make
+) -> None:
+    store = MemoryStore()
+    arms = {"a": in_order(catalog)}
+    _run(_simulation(catalog, arms, _Moody(waiting_coin_flip()), store=store, rounds=2))
+    with pytest.raises(UserError, match="cannot be retried"):
+        _run(
+            _simulation(catalog, arms, _Moody(waiting_coin_flip()), store=store, rounds=2),
+            retry_failed=True,
+        )
+
+
+def test_a_reader_of_the_store_sweeps_nothing(tmp_path: Path) -> None:
+    torn = tmp_path / "part-000000.tmp"
+    torn.write_bytes(b"being written")
+    assert ParquetStore(tmp_path, writing=False).sessions() == [] and torn.exists()
