@@ -136,25 +136,26 @@ def tokens_of(sessions: Iterable[Session], journal: Journal) -> Usage:
 
 
 def disagreement(results: Results, audience: str) -> str:
-    """A sentence where the metric that decides and held-out likes rank arms the other way round,
-    beyond the intervals of both; else "". What was liked in truth is the better witness."""
-    primary = results.comparison.primary
-    rows = {(r.metric, r.arm): r for r in results.metrics if r.audience == audience}
-    arms = [arm for metric, arm in rows if metric == primary]
-    for ahead in arms:
-        for behind in arms:
-            one, other = ((e := rows[primary, a]).expected or e.sampled for a in (ahead, behind))
-            liked = [rows.get(("ndcg", arm)) for arm in (ahead, behind)]
-            if primary not in _LIKING or one.low <= other.high or None in liked:
-                continue
-            first, second = (row.sampled for row in liked if row is not None)
-            if first.high < second.low:
-                return (
-                    f"These users put {ahead} above {behind}, but what real users went on to"
-                    f" like puts {behind} above {ahead} (nDCG on held-out likes"
-                    f" {second.mean:.3f} against {first.mean:.3f}, intervals apart)."
-                    " Do not decide between the two by this run."
-                )
+    """A sentence where the metric that decides puts an arm on one side of the baseline and held-out
+    likes put it on the other, by paired intervals that both exclude 0; else "". What was liked in
+    truth is the better witness."""
+    comparison = results.comparison
+    pairs = {(p.metric, p.arm): p.difference for p in comparison.pairs if p.audience == audience}
+    if comparison.primary not in _LIKING:
+        return ""
+    for (metric, arm), said in pairs.items():
+        liked = pairs.get(("ndcg", arm))
+        if metric != comparison.primary or liked is None:
+            continue
+        if (said.low > 0 and liked.high < 0) or (said.high < 0 and liked.low > 0):
+            above, below = (arm, comparison.baseline)[:: 1 if said.mean > 0 else -1]
+            return (
+                f"These users put {above} above {below}, but what real users went on to like puts"
+                f" {below} above {above} (nDCG on held-out likes differs by {abs(liked.mean):.3f},"
+                f" 95 % interval {min(abs(liked.low), abs(liked.high)):.3f} to"
+                f" {max(abs(liked.low), abs(liked.high)):.3f}). Do not decide between the two by"
+                " this run."
+            )
     return ""
 
 

@@ -5,33 +5,37 @@ from __future__ import annotations
 import pytest
 
 from focusgroup.scenarios.outcome import disagreement
-from focusgroup.simulator.metrics.results import Comparison, Estimate, MetricRow, Results
+from focusgroup.simulator.metrics.results import (
+    Comparison,
+    Estimate,
+    PairedDifference,
+    Results,
+)
 
 
-def _results(primary: str, clicks: dict[str, float], likes: dict[str, float]) -> Results:
-    def rows(metric: str, values: dict[str, float]) -> list[MetricRow]:
-        return [
-            MetricRow("all", arm, metric, Estimate(v, v - 0.05, v + 0.05, 40))
-            for arm, v in values.items()
-        ]
-
-    metrics = (*rows(primary, clicks), *rows("ndcg", likes))
-    return Results(metrics, (), (), (), {}, (), Comparison("a", primary, (), {}))
+def _results(primary: str, said: float, liked: float) -> Results:
+    pairs = tuple(
+        PairedDifference("all", "als", "popularity", metric, Estimate(d, d - 0.05, d + 0.05, 40),
+                         0.01, None, 0.1, metric == primary, 0)
+        for metric, d in ((primary, said), ("ndcg", liked))
+    )  # fmt: skip
+    comparison = Comparison("popularity", primary, pairs, {})
+    return Results((), (), (), (), {}, (), comparison)
 
 
 @pytest.mark.parametrize(
-    ("primary", "clicks", "likes", "warned"),
+    ("primary", "said", "liked", "warning"),
     [
-        ("click_rate", {"a": 0.5, "b": 0.2}, {"a": 0.1, "b": 0.4}, True),
-        ("click_rate", {"a": 0.5, "b": 0.2}, {"a": 0.4, "b": 0.1}, False),
-        ("click_rate", {"a": 0.5, "b": 0.45}, {"a": 0.1, "b": 0.4}, False),
-        ("click_rate", {"a": 0.5, "b": 0.2}, {"a": 0.35, "b": 0.4}, False),
-        ("coverage", {"a": 0.5, "b": 0.2}, {"a": 0.1, "b": 0.4}, False),
+        ("click_rate", -0.2, 0.3, "put popularity above als"),
+        ("click_rate", 0.2, -0.3, "put als above popularity"),
+        ("click_rate", 0.2, 0.3, ""),
+        ("click_rate", 0.04, -0.3, ""),
+        ("click_rate", -0.2, 0.04, ""),
+        ("coverage", -0.2, 0.3, ""),
     ],
 )
 def test_a_contradiction_beyond_both_intervals_is_said(
-    primary: str, clicks: dict[str, float], likes: dict[str, float], warned: bool
+    primary: str, said: float, liked: float, warning: str
 ) -> None:
-    said = disagreement(_results(primary, clicks, likes), "all")
-    assert bool(said) == warned
-    assert not said or "put a above b" in said
+    found = disagreement(_results(primary, said, liked), "all")
+    assert warning in found and bool(found) == bool(warning)
