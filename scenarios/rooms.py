@@ -168,10 +168,10 @@ class RoomBuilder:
         self, name: str, spec: AudienceSpec, people: _People
     ) -> tuple[Speaker, LLMUser]:
         llm = self._open(name, spec)
-        if self.means.recorded is None:
-            await _check_capabilities(llm, spec)
-        prompter = Prompter(load_language(spec.language), self.dataset.domain)
         elicitation = Answer(spec.temperature) if spec.style == "answer" else Score()
+        if self.means.recorded is None:
+            await _check_capabilities(llm, elicitation, spec)
+        prompter = Prompter(load_language(spec.language), self.dataset.domain)
         weight = None
         if spec.decision == "pooled":
             weight = await self._weight(spec, llm, prompter, elicitation)
@@ -235,14 +235,16 @@ class RoomBuilder:
         return weigh_opinions([p for p, _ in answered], [o for _, o in answered], seed=seed)
 
 
-async def _check_capabilities(llm: JournaledLLM, spec: AudienceSpec) -> None:
+async def _check_capabilities(
+    llm: JournaledLLM, elicitation: Elicitation, spec: AudienceSpec
+) -> None:
     found = await llm.capabilities()
-    if spec.style == "score" and not found.logprobs:
+    if elicitation.needs_logprobs and not found.logprobs:
         raise UserError(
             f"style score needs log-probabilities, and {spec.llm} returns none."
             " Use --style answer, or a server that returns top_logprobs (vLLM, llama.cpp)."
         )
-    if spec.style == "answer" and not found.json_schema:
+    if not elicitation.needs_logprobs and not found.json_schema:
         raise UserError(
             f"style answer needs replies constrained to a JSON schema, and {spec.llm} ignores"
             " response_format json_schema. Use --style score, or a server that keeps it (vLLM,"
