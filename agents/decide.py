@@ -31,9 +31,6 @@ ASSUMED_PICK_RATE = 0.2  # of slots, where log-odds were asked and nothing was c
 class Decision(Protocol):
     """Turns what the model said into what the user does."""
 
-    @property
-    def calibrated(self) -> bool: ...
-
     def decide(self, slate: Slate, visit: Visit, memory: Memory, said: Elicited) -> Response: ...
 
 
@@ -45,8 +42,6 @@ class OwnWord:
     probability sigmoid(logit(ASSUMED_PICK_RATE) + standardised log-odds), and the user leaves when
     fatigue says so. Both are assumptions, and results from them are called uncalibrated.
     """
-
-    calibrated: bool = False
 
     def decide(self, slate: Slate, visit: Visit, memory: Memory, said: Elicited) -> Response:
         opinion = said.opinion

@@ -60,7 +60,6 @@ class Pooled:
     model: BehaviourModel
     history: Callable[[str], Sequence[Interaction]]
     weight: OpinionWeight
-    calibrated: bool = True
 
     def decide(self, slate: Slate, visit: Visit, memory: Memory, said: Elicited) -> Response:
         added = self.weight.log_odds(said.opinion)

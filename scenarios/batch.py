@@ -14,7 +14,7 @@ from focusgroup.simulator.metrics.results import Results
 from .build import Means, build
 from .datasets import Dataset
 from .experiment import Experiment
-from .outcome import Spent, spent, tokens_of, versions, write_run_report
+from .outcome import Spent, results_of, spent, tokens_of, versions, write_run_report
 from .rundir import MANIFEST, Manifest, RunDirectory
 from .scenario import Scenario
 
@@ -52,11 +52,16 @@ class FinishedRun:
     """A run that ended, with all it came to."""
 
     directory: RunDirectory
+    name: str
     experiment: Experiment
     sessions: tuple[Session, ...]
     results: Results
     spent: Spent
     tokens: Usage
+
+    def write_report(self, path: Path) -> None:
+        """Write the HTML report. Raises UserError if the place is not writable."""
+        write_run_report(self.experiment, self.sessions, self.results, self.name, self.tokens, path)
 
 
 def start_run(
@@ -164,7 +169,7 @@ def reopen(directory: RunDirectory, options: Options) -> FinishedRun:
         _check_same(manifest, experiment)
         sessions = directory.store(writing=False).sessions()
         await experiment.aclose()
-        return _finished(experiment, directory, manifest, sessions, journal)
+        return _finished(experiment, directory, manifest.name, sessions, journal)
 
     return _with_journal(directory, options, work)
 
@@ -208,19 +213,27 @@ async def _simulate(
     finally:
         await experiment.aclose()
     directory.write(replace(manifest, finished=clock(), counts={"sessions": len(sessions)}))
-    return _finished(experiment, directory, manifest, sessions, journal)
+    finished = _finished(experiment, directory, manifest.name, sessions, journal)
+    finished.write_report(directory.report)
+    return finished
 
 
 def _finished(
     experiment: Experiment,
     directory: RunDirectory,
-    manifest: Manifest,
+    name: str,
     sessions: list[Session],
     journal: Journal,
 ) -> FinishedRun:
-    tokens = tokens_of(sessions, journal)
-    results = write_run_report(experiment, sessions, manifest.name, tokens, directory.report)
-    return FinishedRun(directory, experiment, tuple(sessions), results, spent(experiment), tokens)
+    return FinishedRun(
+        directory,
+        name,
+        experiment,
+        tuple(sessions),
+        results_of(experiment, sessions),
+        spent(experiment),
+        tokens_of(sessions, journal),
+    )
 
 
 def _fingerprints(experiment: Experiment) -> dict[str, str]:

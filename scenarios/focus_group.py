@@ -17,7 +17,7 @@ from focusgroup.simulator.metrics.tables import comparison_text, results_text
 
 from .batch import FinishedRun, Options, start_run
 from .datasets import Dataset
-from .outcome import model_facts, write_run_report
+from .outcome import model_facts
 from .rundir import RunDirectory
 from .scenario import scenario_from
 
@@ -50,8 +50,7 @@ class FocusGroup:
     def report(self, path: str | Path) -> Path:
         """Write the HTML report; returns its path."""
         target = Path(path)
-        run = self.run
-        write_run_report(run.experiment, run.sessions, target.stem, run.tokens, target)
+        self.run.write_report(target)
         return target
 
     def export(self, folder: str | Path, format: str = "parquet") -> list[Path]:

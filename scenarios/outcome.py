@@ -210,12 +210,15 @@ def report_facts(experiment: Experiment, name: str, tokens: Usage, results: Resu
 
 
 def write_run_report(
-    experiment: Experiment, sessions: Sequence[Session], name: str, tokens: Usage, path: Path
-) -> Results:
-    """Write the HTML report of a run; returns the results it shows."""
-    results = results_of(experiment, sessions)
+    experiment: Experiment,
+    sessions: Sequence[Session],
+    results: Results,
+    name: str,
+    tokens: Usage,
+    path: Path,
+) -> None:
+    """Write the HTML report of a run, whole or not at all. Raises UserError if it cannot."""
     write_report(results, sessions, report_facts(experiment, name, tokens, results), path)
-    return results
 
 
 def versions() -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from focusgroup.scenarios.batch import Options, reopen
-from focusgroup.scenarios.outcome import model_facts, write_run_report
+from focusgroup.scenarios.outcome import model_facts
 from focusgroup.scenarios.rundir import RunDirectory
 from focusgroup.simulator import UserError
 from focusgroup.simulator.errors import did_you_mean
@@ -48,8 +48,7 @@ def report(
     """
     opened = reopen(RunDirectory.existing(run), Options())
     path = out or opened.directory.report
-    name = opened.directory.read().name
-    write_run_report(opened.experiment, opened.sessions, name, opened.tokens, path)
+    opened.write_report(path)
     typer.echo(str(path))
 
 
@@ -80,7 +79,7 @@ def export(
         experiment.catalog,
         experiment.dataset.users,
         out,
-        directory.read().name,
+        opened.name,
         arm=arm,
         audience=audience,
         answered_by={name: model_facts(experiment, room).model for name, room in rooms.items()},

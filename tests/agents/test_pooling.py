@@ -131,4 +131,3 @@ def test_pooling_adds_the_opinion_and_at_weight_zero_nothing(
         for o, a in zip(heard.odds, alone.odds, strict=True)
     ]
     assert log_odds == pytest.approx([2, 0, 0, 0, 0, -2])
-    assert pooled(0.5).calibrated
