@@ -8,7 +8,7 @@ assumed parts (slot, fatigue, price change) that a log without pages cannot iden
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,15 +34,30 @@ from focusgroup.simulator.types import (
 from .assumed import Assumed
 from .choice import Choice, sigmoid
 from .decide import leave_reason
-from .features import FeatureSpace, UserSide
+from .features import CHOICE, FeatureSpace, UserSide
 from .memory import FATIGUE_PER_PAGE, SATISFACTION_WEIGHT, Memory, remember
 from .pages import Pages
 from .stars import Stars
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 MAX_CLICK = 0.95
 # What a click is worth to the page's satisfaction where nobody rates: assumed.
 CLICK_WORTH, PURCHASE_WORTH = 0.5, 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the model thinks of (user, item) pairs before any page is shown: arrays (n,).
+
+    Attributes:
+        log_odds: of engagement, without what is assumed of pages (slot, fatigue, repetition).
+        stars: expected stars, in [1, 5]; star_chances: (n, 5) of 1 ... 5. None without ratings.
+    """
+
+    log_odds: Floats
+    stars: Floats | None
+    star_chances: Floats | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +100,7 @@ class BehaviourModel:
             return []
         ids = list(dict.fromkeys(visit.user_id for visit in visits))
         row_of = {user_id: row for row, user_id in enumerate(ids)}
-        histories = [history(user_id) for user_id in ids]
-        users = self.space.users(
-            [[(i.item_id, _weight(i)) for i in h] for h in histories],
-            [[(i.item_id, i.value) for i in h if i.event is Event.RATE] for h in histories],
-        )
+        users = self._users([history(user_id) for user_id in ids])
         pages = Pages.of(slates, visits, memories, row_of, self.space.index.position)
         log_odds = self.choice.log_odds(self.space.choice(users, pages.users, pages.items))
         log_odds = log_odds + self._assumed(pages)
@@ -110,6 +121,32 @@ class BehaviourModel:
             last = Leave(leave_reason(pleased, float(fatigue[n]))) if leaves[n] else NextPage()
             responses.append(Response((*actions, last), pleased, odds, p_leave=float(p_leave[n])))
         return responses
+
+    def judge(
+        self, histories: Sequence[Sequence[Interaction]], rows: Integers, items: Integers
+    ) -> Judgement:
+        """What it thinks of pairs: user `rows[i]` of `histories`, item at position `items[i]`."""
+        users = self._users(histories)
+        log_odds = self.choice.log_odds(self.space.choice(users, rows, items))
+        if self.stars is None:
+            return Judgement(log_odds, None, None)
+        features = self.space.rating(users, rows, items)
+        above = np.hstack((np.ones((len(rows), 1)), self.stars.above(features)))
+        chances = -np.diff(above, axis=1, append=0.0)
+        return Judgement(log_odds, self.stars.expected(features), chances)
+
+    def signals(
+        self, histories: Sequence[Sequence[Interaction]], rows: Integers, items: Integers
+    ) -> Mapping[str, Floats]:
+        """Each thing the choice model looks at, alone: name -> a number a pair."""
+        features = self.space.choice(self._users(histories), rows, items)
+        return {name: features[:, column] for column, name in enumerate(CHOICE)}
+
+    def _users(self, histories: Sequence[Sequence[Interaction]]) -> UserSide:
+        return self.space.users(
+            [[(i.item_id, _weight(i)) for i in h] for h in histories],
+            [[(i.item_id, i.value) for i in h if i.event is Event.RATE] for h in histories],
+        )
 
     def _assumed(self, pages: Pages) -> Floats:
         """Log-odds of slots that the log does not identify."""
