@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -41,8 +41,8 @@ def set_exam(ground: Ground, user_ids: Sequence[str], *, seed: int) -> Exam:
         .groupby(["user_id", "item_id"], as_index=False)
         .agg(taken=("positive", "any"), stars=("stars", "last"))
     )
-    users = later["user_id"].map(row_of).to_numpy(dtype=np.int64)
-    items = later["item_id"].map(position).to_numpy(dtype=np.int64)
+    users = places(later["user_id"], row_of)
+    items = places(later["item_id"], position)
     stars = later["stars"].to_numpy(dtype=np.float64)
     taken = later["taken"].to_numpy(dtype=bool)
     offset = np.zeros(len(users))
@@ -86,15 +86,20 @@ def item_popularity(ground: Ground) -> Floats:
     known = ground.history[ground.history["user_id"].isin(set(ground.calibration))]
     both = pd.concat((ground.training[["user_id", "item_id"]], known[["user_id", "item_id"]]))
     had = both.drop_duplicates()
-    counts = np.bincount(had["item_id"].map(position).to_numpy(np.int64), minlength=len(position))
+    counts = np.bincount(places(had["item_id"], position), minlength=len(position))
     return np.asarray(np.log((counts + 0.5) / (had["user_id"].nunique() + 1)))
 
 
 def _cells(rows: pd.DataFrame, row_of: dict[str, int], position: dict[str, int]) -> Integers:
     """(user, item) pairs as one number each: their cell in a table that is never built."""
     known = rows[rows["user_id"].isin(row_of)]
-    users = known["user_id"].map(row_of).to_numpy(np.int64)
-    return np.asarray(users * len(position) + known["item_id"].map(position).to_numpy(np.int64))
+    users, items = places(known["user_id"], row_of), places(known["item_id"], position)
+    return np.asarray(users * len(position) + items)
+
+
+def places(ids: pd.Series, position: Mapping[str, int]) -> Integers:
+    """Positions of ids that are all known, (n,)."""
+    return np.asarray(ids.map(position), dtype=np.int64)
 
 
 def _fifths(history: Integers) -> Integers:

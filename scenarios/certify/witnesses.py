@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
@@ -15,7 +16,7 @@ from focusgroup.simulator.fidelity import Answers, Exam
 from focusgroup.simulator.noise import derive_seed
 
 from .ground import Ground
-from .paper import item_popularity, set_exam
+from .paper import item_popularity, places, set_exam
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -90,7 +91,7 @@ class _Habits:
     def of(cls, ground: Ground) -> _Habits:
         rows = ground.history[ground.history["user_id"].isin(set(ground.calibration))]
         position = {item_id: n for n, item_id in enumerate(ground.catalog)}
-        items = rows["item_id"].map(position).to_numpy(np.int64)
+        items = places(rows["item_id"], position)
         rated = (rows["event"] == "rate").to_numpy()
         stars = rows["value"].to_numpy(np.float64)
         mean = float(stars[rated].mean()) if rated.any() else 0.0
@@ -111,8 +112,8 @@ class _Habits:
         rows = ground.history[ground.history["user_id"].isin(set(exam.user_ids))]
         row_of = {user_id: n for n, user_id in enumerate(exam.user_ids)}
         position = {item_id: n for n, item_id in enumerate(ground.catalog)}
-        users = rows["user_id"].map(row_of).to_numpy(np.int64)
-        items = rows["item_id"].map(position).to_numpy(np.int64)
+        users = places(rows["user_id"], row_of)
+        items = places(rows["item_id"], position)
         rated = (rows["event"] == "rate").to_numpy()
         above = rows["value"].to_numpy(np.float64) - self.stars[items]
         bias = _shrunk(users[rated], above[rated], len(row_of))
@@ -125,7 +126,7 @@ class _Habits:
         )
 
 
-def _centred(positive: Sequence[bool]) -> Floats:
+def _centred(positive: pd.Series) -> Floats:
     values = np.asarray(positive, dtype=np.float64)
     return np.asarray(values - values.mean())
 
