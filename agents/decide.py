@@ -46,9 +46,9 @@ class OwnWord:
     def decide(self, slate: Slate, visit: Visit, memory: Memory, said: Elicited) -> Response:
         opinion = said.opinion
         if said.stays is None:
-            picked = _draw_picks(slate, visit, memory, opinion.scores)
+            picked = _draw_picks(slate, visit, memory, opinion.said)
         else:
-            picked = [slot for slot, score in enumerate(opinion.scores) if score > 0]
+            picked = [slot for slot, score in enumerate(opinion.said) if score > 0]
         actions: list[Action] = []
         for slot in picked:
             item_id = slate.item_ids[slot]

@@ -19,6 +19,7 @@ from .reply import ReplyError
 
 Read = TypeVar("Read")
 ATTEMPTS = 2  # the first, and one fresh one
+NOBODY = Persona("nobody")  # asked to learn what a model says without a persona: its prior
 
 
 @dataclass(frozen=True, slots=True)

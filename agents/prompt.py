@@ -56,6 +56,8 @@ class Prompter:
             lines.append(say("persona", "demographics").format(say("list").join(facts)))
         if persona.notes:
             lines.append(fence(persona.notes, TEXT_LIMIT))
+        if len(lines) == 1:
+            lines.append(say("persona", "nobody"))
         return words.phrase("line").join(line for line in lines if line)
 
     def answer(

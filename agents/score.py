@@ -14,9 +14,9 @@ from focusgroup.simulator.errors import FailureCause, TurnFailed
 from focusgroup.simulator.protocols import Visit
 from focusgroup.simulator.types import Opinion, Slate
 
-from .elicit import Elicited, ask_twice
+from .elicit import NOBODY, Elicited, ask_twice
 from .llm.protocol import LLM, Completion, CompletionRequest
-from .memory import Memory
+from .memory import Memory, remember
 from .persona import Persona
 from .prompt import Prompter
 from .reply import ReplyError
@@ -28,8 +28,16 @@ REST_FLOOR = 1e-6  # of the probability that the alternatives leave over: below 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Asks item by item; an opinion's score is the log-odds of yes minus their mean on the page."""
+    """Asks item by item; an opinion's score is the log-odds of yes minus their mean on the page.
 
+    Attributes:
+        less_prior: whether to take off what the model says of each item when it speaks for nobody
+            in particular (contextual calibration, Zhao et al. 2021): what remains is what the
+            persona changes, and an item's general appeal is left to the statistics. One more call
+            an item, the same for all users, so that a journal pays for it once.
+    """
+
+    less_prior: bool = False
     needs_logprobs: bool = True
 
     async def ask(
@@ -43,19 +51,24 @@ class Score:
     ) -> Elicited:
         yes = prompter.language.words("yes_words")
         no = prompter.language.words("no_words")
+        k = len(slate.item_ids)
+        speakers = [(persona, memory)]
+        if self.less_prior:
+            speakers.append((NOBODY, remember((), ())))
         asked = await asyncio.gather(
             *(
                 ask_twice(
                     llm,
                     CompletionRequest(
-                        messages=prompter.score(persona, memory, slate, slot, visit.catalog),
+                        messages=prompter.score(who, knows, slate, slot, visit.catalog),
                         max_tokens=1,
                         top_logprobs=TOP_LOGPROBS,
                     ),
                     visit,
                     lambda completion: log_odds(completion, yes, no),
                 )
-                for slot in range(len(slate.item_ids))
+                for who, knows in speakers
+                for slot in range(k)
             ),
             return_exceptions=True,
         )
@@ -73,11 +86,17 @@ class Score:
                 keys += one[1]
         if failure is not None:
             raise TurnFailed(failure.cause, failure.detail, tuple(keys)) from failure
-        mean = math.fsum(odds) / len(odds)
+        scores, prior = _around_mean(odds[:k]), _around_mean(odds[k:])
+        if prior:
+            scores = tuple(own - anyone for own, anyone in zip(scores, prior, strict=True))
         return Elicited(
-            opinion=Opinion(tuple(o - mean for o in odds), (None,) * len(odds)),
-            completion_keys=tuple(keys),
+            opinion=Opinion(scores, (None,) * k, prior=prior), completion_keys=tuple(keys)
         )
+
+
+def _around_mean(odds: Sequence[float]) -> tuple[float, ...]:
+    mean = math.fsum(odds) / max(1, len(odds))
+    return tuple(one - mean for one in odds)
 
 
 def log_odds(completion: Completion, yes: Sequence[str], no: Sequence[str]) -> float:

@@ -45,6 +45,8 @@ _OPINION = pa.struct(
         ("scores", pa.list_(pa.float64())),
         ("stars", pa.list_(pa.float64())),
         ("reason", pa.string()),
+        ("numbers", pa.list_(pa.int32())),
+        ("prior", pa.list_(pa.float64())),
     ]
 )
 SCHEMA = pa.schema(
@@ -133,6 +135,8 @@ def _row(session: Session, turn: Turn) -> dict[str, object]:
             "scores": opinion.scores,
             "stars": opinion.stars,
             "reason": opinion.reason,
+            "numbers": opinion.numbers,
+            "prior": opinion.prior,
         }
     return row
 
@@ -173,12 +177,21 @@ def _turn(row: Row) -> Turn:
         if odds is None
         else tuple(SlotOdds(o["click"], o["purchase"], o["stars"]) for o in odds),
         p_leave=row["p_leave"],
-        opinion=None
-        if opinion is None
-        else Opinion(tuple(opinion["scores"]), tuple(opinion["stars"]), opinion["reason"]),
+        opinion=None if opinion is None else _opinion(opinion),
         completion_keys=keys,
     )
     return Turn(row["page"], slate, response)
+
+
+def _opinion(row: Row) -> Opinion:
+    return Opinion(
+        tuple(row["scores"]),
+        tuple(row["stars"]),
+        row["reason"],
+        # Sessions stored before numbers and priors were kept have no such columns.
+        tuple(row.get("numbers") or ()),
+        tuple(row.get("prior") or ()),
+    )
 
 
 def _optional(values: Sequence[float] | None) -> tuple[float, ...] | None:

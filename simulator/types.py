@@ -191,14 +191,26 @@ class Opinion:
     """What the language model thinks of a slate, before behaviour is drawn.
 
     Attributes:
-        scores: one number a slot, compared within the page only (log-odds, or 1 for picked).
+        scores: one number a slot, compared within the page only (log-odds, or 1 for picked), less
+            `prior` where that was asked.
         stars: stars the model expects to give, a slot each, None where it did not say.
         reason: the model's own words, untrusted.
+        numbers: the number each slot bore in the prompt, from 1; () where items were not numbered.
+        prior: the same said for nobody in particular, a slot each; () where it was not asked.
     """
 
     scores: tuple[float, ...]
     stars: tuple[float | None, ...] = ()
     reason: str = ""
+    numbers: tuple[int, ...] = ()
+    prior: tuple[float, ...] = ()
+
+    @property
+    def said(self) -> tuple[float, ...]:
+        """What the model said of each slot before its prior was taken off."""
+        if not self.prior:
+            return self.scores
+        return tuple(s + p for s, p in zip(self.scores, self.prior, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

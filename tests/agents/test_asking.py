@@ -181,6 +181,35 @@ def test_what_a_domain_does_not_know_is_no_answer(visit: Visits, domain: Domain)
     assert len(caught.value.completion_keys) == 2
 
 
+def test_the_number_each_slot_bore_is_kept(visit: Visits) -> None:
+    llm = says({})
+    said = ask(Answer(), llm, visit(CATALOG))
+    shown = re.findall(r"^(\d+)\. Film (\d+)", llm.requests[0].messages[-1].content, re.MULTILINE)
+    assert said.opinion.numbers == tuple(
+        int(number) for number, _ in sorted(shown, key=lambda pair: int(pair[1]))
+    )
+
+
+def test_what_is_picked_for_nobody_too_counts_for_nothing(visit: Visits) -> None:
+    def answer(request: CompletionRequest) -> str:
+        known = "war hero" in request.messages[0].content
+        wanted = {"Film 1", "Film 2"} if known else {"Film 2", "Film 5"}
+        numbers = re.findall(r"^(\d+)\. (Film \d+)", request.messages[-1].content, re.MULTILINE)
+        picks = [{"n": int(n), "stars": 4, "buy": False} for n, title in numbers if title in wanted]
+        return json.dumps({"picks": picks, "why": "", "mood": 3, "stay": True})
+
+    prompter, at = Prompter(load_language("en"), BOTH), visit(CATALOG)
+    persona, memory = Persona("p", notes="A war hero."), remember((), ())
+    llm = ScriptedLLM(answer)
+    said = wait(Answer(less_prior=True).ask(llm, prompter, persona, memory, SLATE, at))
+    assert said.opinion.scores == (0, 1, 0, 0, 0, -1)
+    assert said.opinion.said == (0, 1, 1, 0, 0, 0)
+    assert len(said.completion_keys) == llm.calls == 2
+    # Its own word is what it said.
+    clicked = [a.item_id for a in OwnWord().decide(SLATE, at, memory, said).actions[:-1:2]]
+    assert clicked == ["i1", "i2"]
+
+
 # style score
 
 
@@ -243,6 +272,57 @@ def test_a_spent_budget_stops_the_run_though_another_item_failed(visit: Visits) 
 
     with pytest.raises(RunStopped):
         ask(Score(), ScriptedLLM(answer), visit(CATALOG))
+
+
+def loved_by_all(*, persona: float) -> ScriptedLLM:
+    """Likes even films for anybody; odd ones by `persona` more for the one who is asked about."""
+
+    def answer(request: CompletionRequest) -> Completion:
+        number = int(re.findall(r"^Film (\d+)", request.messages[-1].content, re.MULTILINE)[-1])
+        known = "odd" in request.messages[0].content
+        odds = 4.0 * (number % 2 == 0) + persona * (known and number % 2 == 1)
+        p = 1 / (1 + math.exp(-odds))
+        return Completion("?", logprobs=(("yes", math.log(p)), ("no", math.log(1 - p))))
+
+    return ScriptedLLM(answer)
+
+
+@pytest.mark.parametrize(("persona", "left"), [(0.0, 0.0), (2.0, 1.0)])
+def test_less_its_prior_an_opinion_is_what_the_persona_changes(
+    visit: Visits, persona: float, left: float
+) -> None:
+    prompter, memory = Prompter(load_language("en"), BOTH), remember((), ())
+    who, llm = Persona("p", notes="Likes odd films."), loved_by_all(persona=persona)
+    with_prior = wait(Score().ask(llm, prompter, who, memory, SLATE, visit(CATALOG)))
+    without = wait(Score(less_prior=True).ask(llm, prompter, who, memory, SLATE, visit(CATALOG)))
+    assert without.opinion.scores == pytest.approx((-left, left) * 3, abs=1e-9)
+    assert without.opinion.said == pytest.approx(with_prior.opinion.scores, abs=1e-9)
+    assert with_prior.opinion.prior == ()
+
+
+def test_the_prior_of_an_item_is_one_request_for_all_users(visit: Visits) -> None:
+    prompter, llm = Prompter(load_language("en"), BOTH), loved_by_all(persona=1.0)
+    for number, order in enumerate((IDS, IDS[::-1])):
+        past = visit(CATALOG, user_id=f"u{number}")
+        who = Persona(f"p{number}", notes=f"Likes odd film {number}.")
+        wait(Score(less_prior=True).ask(llm, prompter, who, remember((), ()), Slate(order), past))
+    keys = [request.key("scripted") for request in llm.requests]
+    assert (len(keys), len(set(keys))) == (4 * 6, 3 * 6)
+
+
+def test_a_stranger_is_nobody_in_particular(visit: Visits) -> None:
+    """Without history or traits there is nothing a persona could change."""
+    said = wait(
+        Score(less_prior=True).ask(
+            loved_by_all(persona=3.0),
+            Prompter(load_language("en"), BOTH),
+            Persona("a stranger"),
+            remember((), ()),
+            SLATE,
+            visit(CATALOG),
+        )
+    )
+    assert said.opinion.scores == (0.0,) * 6
 
 
 YES, NO = ("yes",), ("no",)

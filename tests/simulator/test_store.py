@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,7 +58,15 @@ responses = st.builds(
     unit,
     st.none() | st.tuples(st.builds(SlotOdds, unit, unit, st.none() | st.floats(1, 5))),
     st.none() | unit,
-    st.none() | st.builds(Opinion, st.tuples(unit), st.tuples(st.none() | unit), text),
+    st.none()
+    | st.builds(
+        Opinion,
+        st.tuples(unit),
+        st.tuples(st.none() | unit),
+        text,
+        st.just(()) | st.tuples(st.integers(1, 9)),
+        st.just(()) | st.tuples(unit),
+    ),
     st.tuples(ids),
 )
 failures = st.builds(Failure, st.sampled_from(FailureCause), text, st.tuples(ids))
@@ -75,6 +85,21 @@ sessions = st.builds(
 @given(st.lists(sessions, max_size=4, unique_by=lambda s: (s.key, s.attempt)))
 def test_sessions_survive_the_round_trip(written: list[Session]) -> None:
     assert from_table(to_table(written)) == written
+
+
+def test_sessions_stored_before_numbers_and_priors_were_kept_stay_readable(tmp_path: Path) -> None:
+    opinion = Opinion((1.0, -1.0), (None, 4.0), "why")
+    said = Response((Click("a"), NextPage()), 0.5, opinion=opinion)
+    turns = (Turn(0, Slate(("a", "b")), said),)
+    session = Session(SessionKey("all", "arm", "u", 0), turns, SessionEnd.LIMIT)
+    table = to_table([session])
+    old = [
+        {name: value for name, value in struct.items() if name not in ("numbers", "prior")}
+        for struct in table["opinion"].to_pylist()
+    ]
+    at = table.schema.get_field_index("opinion")
+    pq.write_table(table.set_column(at, "opinion", pa.array(old)), tmp_path / "part-000000.parquet")
+    assert ParquetStore(tmp_path).sessions() == [session]
 
 
 def _session(user: str, attempt: int = 0) -> Session:
