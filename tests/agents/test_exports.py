@@ -8,6 +8,7 @@ EXPORTS = [
     "Answer",
     "Assumed",
     "BehaviourModel",
+    "CalibrationPage",
     "Decision",
     "Elicitation",
     "Elicited",
@@ -32,6 +33,7 @@ EXPORTS = [
     "load_language",
     "load_personas",
     "personas_from_log",
+    "pool",
     "sample_population",
     "weigh_opinions",
 ]
