@@ -123,10 +123,14 @@ class Certificate:
             sorted(self.rows, key=lambda r: (not decides(r.name), place.get(r.name, len(place))))
         )
 
+    def deciding(self) -> tuple[Row, ...]:
+        """The rows that decide, in the order of `ROWS`."""
+        return tuple(row for row in self.in_order() if decides(row.name))
+
     @property
     def verdict(self) -> str:
         """One plain sentence: which of the rows that decide pass, fail, or cannot be known."""
-        deciding = [row for row in self.in_order() if decides(row.name)]
+        deciding = self.deciding()
         strong = [row.name for row in deciding if row.verdict == "strong"]
         passed = [row.name for row in deciding if row.passes]
         failed = [row.name for row in deciding if row.passes is False]

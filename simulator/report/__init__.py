@@ -1,9 +1,12 @@
 """The report of a run: one HTML file that opens offline."""
 
+from .certificate import render_certificate, write_certificate
 from .choice import RULE as SELECTION_RULE
 from .choice import Chosen, choose
 from .facts import (
     Better,
+    CertificateFacts,
+    Coverage,
     DatasetFacts,
     MetricFacts,
     ModelFacts,
@@ -16,7 +19,9 @@ from .page import render_report, write_report
 __all__ = [
     "SELECTION_RULE",
     "Better",
+    "CertificateFacts",
     "Chosen",
+    "Coverage",
     "DatasetFacts",
     "MetricFacts",
     "ModelFacts",
@@ -24,6 +29,8 @@ __all__ = [
     "StarCounts",
     "ValueKind",
     "choose",
+    "render_certificate",
     "render_report",
+    "write_certificate",
     "write_report",
 ]

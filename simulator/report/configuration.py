@@ -10,11 +10,9 @@ from .view import Section, View
 
 
 def configuration(view: View) -> Section:
-    """Certificate, dataset, what the data cannot know, versions, scenario."""
+    """Dataset, what the data cannot know, versions, scenario."""
     facts = view.facts
     blocks = (
-        tag("h3", "Fidelity certificate"),
-        _certificate(facts.certificate),
         tag("h3", "Dataset"),
         _pairs(_dataset(facts)),
         tag("h3", "What the data cannot know"),
@@ -27,18 +25,6 @@ def configuration(view: View) -> Section:
         tag("pre", tag("code", facts.scenario_yaml), tabindex="0"),
     )
     return Section("configuration", "Configuration", blocks)
-
-
-def _certificate(text: str) -> Html:
-    if text.strip().lower() in ("", "none"):
-        return tag(
-            "p",
-            tag("b", "None. "),
-            "Nothing has yet shown that these users answer as real ones do, with this dataset, "
-            "model and configuration.",
-            class_="note",
-        )
-    return tag("pre", tag("code", text), tabindex="0")
 
 
 def _dataset(facts: ReportFacts) -> list[tuple[str, str]]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from focusgroup.simulator.fidelity import Certificate
+
 StarCounts = tuple[int, int, int, int, int]
 
 
@@ -80,6 +82,34 @@ class DatasetFacts:
     currency: str = ""
 
 
+class Coverage(StrEnum):
+    """How far a fidelity certificate speaks of an audience."""
+
+    FULL = "covered"
+    OTHER_CONFIGURATION = "another configuration"
+    OTHER_MODEL = "another model"
+    NONE = "none"
+    YARDSTICK = "a yardstick"
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFacts:
+    """Which certificate speaks of one audience.
+
+    Attributes:
+        told: that in plain words.
+        certificate: the one that covers it, or the nearest there is, or None.
+        place: where it was found.
+        command: the command line that would make one that covers it, "" where none would.
+    """
+
+    coverage: Coverage
+    told: str
+    certificate: Certificate | None = None
+    place: str = ""
+    command: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class ReportFacts:
     """All a report shows that neither results nor sessions hold. Every string may be hostile.
@@ -98,7 +128,8 @@ class ReportFacts:
         history_counts: user id -> number of log events behind the persona.
         log_ratings: how often the log gives 1, 2, 3, 4, 5 stars, or None if it has no ratings.
         prompt_tokens, completion_tokens: totals over the run, replayed completions included.
-        certificate: text of the fidelity certificate that covers this configuration, or "none".
+        certificates: audience -> the fidelity certificate that speaks of it; one that is not
+            mentioned has none.
     """
 
     run: str
@@ -116,4 +147,4 @@ class ReportFacts:
     log_ratings: StarCounts | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    certificate: str = "none"
+    certificates: Mapping[str, CertificateFacts] = field(default_factory=dict)

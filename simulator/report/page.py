@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from focusgroup.simulator.errors import UserError
 from focusgroup.simulator.metrics.results import Results
 from focusgroup.simulator.types import Session
 
 from .accounts import accounts
 from .answer import answer
 from .breakdown import ratings, rounds, segments, slots
+from .certificate_section import certificate, in_a_word
 from .charts import Chart, Json
 from .configuration import configuration
 from .facts import ReportFacts
-from .markup import Html, clean, escape, join, outside, script_json, tag
+from .file import part, write_whole
+from .markup import Html, escape, join, outside, script_json, tag
 from .outcomes import outcomes
 from .paired import paired
 from .view import Section, View
@@ -30,6 +29,7 @@ from .visits import visits
 
 _SECTIONS = (
     answer,
+    certificate,
     outcomes,
     paired,
     rounds,
@@ -52,18 +52,7 @@ def write_report(
         UserError: the file cannot be written there.
     """
     text = render_report(results, sessions, facts)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_text(text, encoding="utf-8", newline="\n")
-        partial.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        reason = error.strerror or str(error)
-        raise UserError(
-            f"cannot write the report to {str(path)!r}: {reason}; "
-            "choose a file in an existing folder you may write to"
-        ) from error
+    write_whole(text, path, "report")
 
 
 def render_report(results: Results, sessions: Sequence[Session], facts: ReportFacts) -> str:
@@ -83,12 +72,12 @@ def render_report(results: Results, sessions: Sequence[Session], facts: ReportFa
     figures: dict[str, Mapping[str, Json]] = {}
     body = join([_section(section, figures) for section in sections])
     links = (tag("li", tag("a", section.title, href=f"#{section.anchor}")) for section in sections)
-    skeleton, style, plotly = _part("page.html"), _part("report.css"), _plotly()
+    skeleton, plotly = part("page.html"), _plotly()
     scripts = [Template(s).substitute(plotly=plotly) for s in _SCRIPT.findall(skeleton)]
     return Template(skeleton).substitute(
         title=escape(facts.title),
         policy=" ".join(f"'{_sha256(script)}'" for script in scripts),
-        style=style,
+        style=part("report.css") + part("certificate.css"),
         heading=outside(facts.title),
         run=_run_line(view),
         contents=join(links),
@@ -116,7 +105,7 @@ def _run_line(view: View) -> Html:
         join(["run ", tag("b", outside(facts.run))]),
         join(["seed ", tag("b", str(facts.seed))]),
         join(["data ", tag("b", outside(facts.dataset.name))]),
-        join(["certificate ", tag("b", outside(clean(facts.certificate).split("\n")[0], 80))]),
+        join(["certificate ", tag("b", in_a_word(view))]),
     )
     return join(tag("span", part) for part in parts)
 
@@ -124,11 +113,6 @@ def _run_line(view: View) -> Html:
 def _sha256(script: str) -> str:
     digest = hashlib.sha256(script.encode()).digest()
     return "sha256-" + base64.b64encode(digest).decode()
-
-
-@lru_cache
-def _part(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8").replace("\r\n", "\n")
 
 
 @lru_cache

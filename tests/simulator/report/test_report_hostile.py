@@ -14,6 +14,8 @@ from focusgroup.simulator.metrics.results import (
     Results,
 )
 from focusgroup.simulator.report import (
+    CertificateFacts,
+    Coverage,
     DatasetFacts,
     MetricFacts,
     ModelFacts,
@@ -78,7 +80,11 @@ def hostile_report(results: Make, sessions: Make) -> str:
         DatasetFacts(*(HOSTILE,) * 5, (HOSTILE,), HOSTILE),
         dict.fromkeys(audiences.values(), model), tuple(arms.values()),
         {"click_rate" + HOSTILE: MetricFacts(HOSTILE, HOSTILE)},
-        {HOSTILE: HOSTILE}, {HOSTILE: HOSTILE}, certificate=HOSTILE,
+        {HOSTILE: HOSTILE}, {HOSTILE: HOSTILE},
+        certificates=dict.fromkeys(
+            audiences.values(),
+            CertificateFacts(Coverage.OTHER_MODEL, HOSTILE, None, HOSTILE, HOSTILE),
+        ),
     )  # fmt: skip
     return render_report(hostile, visits, facts)
 
@@ -92,7 +98,15 @@ def test_hostile_text_is_shown_and_never_obeyed(
     allowed = {key for _, known in report.tags for key in known}
     assert {key for _, known in document.tags for key in known} <= allowed
     assert all(known.get("href", "#").startswith("#") for _, known in document.tags)
-    for name in ("answer", "metrics", "comparison", "visits", "accounting", "configuration"):
+    for name in (
+        "answer",
+        "certificate",
+        "metrics",
+        "comparison",
+        "visits",
+        "accounting",
+        "configuration",
+    ):
         assert SPELLED[:40] in document.sections[name], name
     assert SPELLED in document.text("configuration")
 
