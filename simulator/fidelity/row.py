@@ -117,7 +117,7 @@ ROWS: Mapping[str, Rule] = {
     "tstr_ratio": Rule(
         False,
         "worth of its log for training: nDCG on real users, per nDCG of as much real log",
-        ">= .8",
+        ">= .8, lower end above takes at random",
     ),
     "duel_tau": Rule(
         False,
