@@ -6,12 +6,18 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypedDict
 
+from pydantic import JsonValue
+
+from focusgroup.agents import BehaviourModel, OpinionWeight
 from focusgroup.agents.llm import Budget, Journal, JournalMode, LLMOptions, Usage
 from focusgroup.simulator import Catalog, Recommender, RoundStart, Session, UserError
 from focusgroup.simulator.metrics.results import Results
 
 from .build import Means, build
+from .calibration import read_calibration
+from .calibration_fields import to_plain
 from .datasets import Dataset
 from .experiment import Experiment
 from .outcome import Spent, results_of, spent, tokens_of, versions, write_run_report
@@ -32,6 +38,7 @@ class Options:
         seconds: a clock for the budget's time limit.
         progress: given the experiment and the sessions still to run, returns a hook per session.
         on_round_start, on_session_end: hooks of the simulation, for Python users.
+        behaviour, weights: as in `Means`, from a run of the same data and users.
     """
 
     journal: Path | None = None
@@ -45,6 +52,16 @@ class Options:
     progress: Progress | None = None
     on_round_start: Callable[[RoundStart], Catalog] | None = None
     on_session_end: Callable[[Session], None] | None = None
+    behaviour: BehaviourModel | None = None
+    weights: Mapping[str, OpinionWeight] = field(default_factory=dict)
+
+
+class _Learned(TypedDict, total=False):
+    """What a manifest says of how the users were calibrated."""
+
+    weights: dict[str, dict[str, JsonValue]]
+    calibration: dict[str, JsonValue]
+    calibration_fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +116,7 @@ def start_run(
                 "audience": list(experiment.split.audience),
             },
             models=_fingerprints(experiment),
+            **_learned(experiment),
             versions=versions(),
             started=clock(),
         )
@@ -126,16 +144,18 @@ def resume_run(
     """Finish a run that was interrupted; what is stored or journaled is not asked again.
 
     Raises:
-        UserError: the dataset or a model is no longer the one the run was started with.
+        UserError: the dataset, the calibration or a model is no longer the one the run was started
+            with.
     """
     manifest = directory.read()
     shared = options.journal or (Path(manifest.journal) if manifest.journal else None)
     options = replace(options, journal=shared, folder=Path(manifest.folder))
+    _check_calibration(manifest)
 
     async def work(journal: Journal) -> FinishedRun:
         experiment = await build(
             manifest.read_scenario(),
-            _means(options, journal),
+            _recorded_means(manifest, options, journal),
             dataset=dataset,
             recommenders=recommenders,
         )
@@ -164,7 +184,7 @@ def reopen(directory: RunDirectory, options: Options) -> FinishedRun:
     )
 
     async def work(journal: Journal) -> FinishedRun:
-        means = replace(_means(options, journal), recorded=manifest.models)
+        means = replace(_recorded_means(manifest, options, journal), recorded=manifest.models)
         experiment = await build(manifest.read_scenario(), means)
         _check_same(manifest, experiment)
         sessions = directory.store(writing=False).sessions()
@@ -186,7 +206,23 @@ def _with_journal(
 
 def _means(options: Options, journal: Journal) -> Means:
     return Means(
-        journal, options.mode, options.llm, options.budget, options.seconds, options.folder
+        journal,
+        options.mode,
+        options.llm,
+        options.budget,
+        options.seconds,
+        options.folder,
+        behaviour=options.behaviour,
+        weights=options.weights,
+    )
+
+
+def _recorded_means(manifest: Manifest, options: Options, journal: Journal) -> Means:
+    """What was learned when the run was started is not learned again."""
+    return replace(
+        _means(options, journal),
+        calibration=manifest.read_calibration(),
+        weights=manifest.read_weights(),
     )
 
 
@@ -242,6 +278,30 @@ def _fingerprints(experiment: Experiment) -> dict[str, str]:
         for room in experiment.rooms
         if room.speaker is not None
     }
+
+
+def _learned(experiment: Experiment) -> _Learned:
+    found, calibration = _Learned(weights={}), experiment.calibration
+    for room in experiment.rooms:
+        if room.speaker is not None and room.speaker.weight is not None:
+            found["weights"][room.audience.name] = to_plain(room.speaker.weight)
+    if calibration is not None:
+        found["calibration"] = calibration.model_dump(mode="json")
+        found["calibration_fingerprint"] = calibration.fingerprint
+    return found
+
+
+def _check_calibration(manifest: Manifest) -> None:
+    """A file that is gone is no harm, the manifest holds what it said; another one is."""
+    path = manifest.read_scenario().calibration
+    if path is None or not (Path(manifest.folder) / path).exists():
+        return
+    now = read_calibration(Path(manifest.folder) / path).fingerprint
+    if now != manifest.calibration_fingerprint:
+        raise UserError(
+            f"run {manifest.name!r}: its calibration {path} has changed since the run was started;"
+            " start a new run, or bring the old file back"
+        )
 
 
 def _check_same(manifest: Manifest, experiment: Experiment) -> None:

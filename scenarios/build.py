@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 
-from focusgroup.agents import Assumed, BehaviourModel, fit_behaviour
+from focusgroup.agents import Assumed, BehaviourModel, OpinionWeight, fit_behaviour
 from focusgroup.agents.llm import Budget, Journal, JournalMode, LLMOptions
 from focusgroup.recommenders import load_recommender, make_recommender
 from focusgroup.simulator import Recommender, RecRequest, Slate, UserError
 from focusgroup.simulator.metrics import metric_named
 from focusgroup.simulator.noise import derive_seed
 
+from .calibration import Calibration, read_calibration
+from .calibration_match import data_mismatches
 from .datasets import Dataset, load_dataset, split_history, split_users
 from .experiment import Experiment, rules_of
 from .rooms import RoomBuilder
@@ -30,6 +32,10 @@ class Means:
         budget: what each language model may spend; `clock` (seconds) is needed for its time limit.
         recorded: audience -> fingerprint of the model that answered. If given, the experiment is
             for looking at what a run has stored: no model is opened and no recommender is made.
+        calibration: used instead of reading the scenario's `calibration` file.
+        behaviour: fitted before on the same data and users; it takes on the scenario's `assumed`.
+        weights: audience -> weight of its opinions, where known; it is not learned again.
+        on_opinion: called with (answered, of how many) while a weight is learned.
     """
 
     journal: Journal
@@ -39,6 +45,10 @@ class Means:
     clock: Callable[[], float] | None = None
     folder: Path = field(default_factory=Path)
     recorded: Mapping[str, str] | None = None
+    calibration: Calibration | None = None
+    behaviour: BehaviourModel | None = None
+    weights: Mapping[str, OpinionWeight] = field(default_factory=dict)
+    on_opinion: Callable[[int, int], None] | None = None
 
 
 async def build(
@@ -74,8 +84,17 @@ async def build(
     )
     history, held_out = split_history(dataset, held_out=data.held_out, seed=scenario.seed)
     training = dataset.interactions[dataset.interactions["user_id"].isin(set(split.training))]
-    behaviour = _behaviour(scenario, dataset, history, held_out, split.calibration)
-    builder = RoomBuilder(scenario, means, dataset, catalog, split, history, held_out, behaviour)
+    calibration = _calibration(scenario, means)
+    behaviour = means.behaviour or _behaviour(
+        scenario, dataset, history, held_out, split.calibration
+    )
+    if behaviour is not None:
+        assumed = Assumed(**scenario.assumed.model_dump())
+        behaviour = replace(behaviour, assumed=assumed)
+        behaviour = calibration.apply(behaviour) if calibration is not None else behaviour
+    builder = RoomBuilder(
+        scenario, means, dataset, catalog, split, history, held_out, behaviour, calibration
+    )
     try:
         rooms = tuple([await builder.build(name) for name in scenario.audiences])
     except BaseException:
@@ -93,7 +112,17 @@ async def build(
         popularity={
             str(i): int(n) for i, n in training.groupby("item_id")["user_id"].nunique().items()
         },
+        calibration=calibration,
+        mismatches=()
+        if calibration is None
+        else data_mismatches(calibration, scenario, dataset, split),
     )
+
+
+def _calibration(scenario: Scenario, means: Means) -> Calibration | None:
+    if means.calibration is not None or scenario.calibration is None:
+        return means.calibration
+    return read_calibration(means.folder / scenario.calibration)
 
 
 def _beside(folder: Path, name: str) -> str:
@@ -157,5 +186,4 @@ def _behaviour(
         dataset.catalog(),
         dataset.domain,
         seed=derive_seed(scenario.seed, "behaviour"),
-        assumed=Assumed(**scenario.assumed.model_dump()),
     )

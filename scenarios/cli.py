@@ -14,7 +14,7 @@ import typer
 
 from focusgroup.simulator import RunStopped, UserError
 
-from .commands import datasets, doctor, models, results, runs
+from .commands import calibrate, datasets, doctor, models, results, runs
 from .commands import scenarios as scenario_commands
 
 app = typer.Typer(
@@ -40,6 +40,7 @@ def focusgroup(
 app.command()(runs.demo)
 app.command()(runs.run)
 app.command()(runs.resume)
+app.command()(calibrate.calibrate)
 app.command()(results.compare)
 app.command()(results.report)
 app.command()(results.export)

@@ -20,6 +20,8 @@ from focusgroup.simulator import (
 )
 from focusgroup.simulator.simulation import RoundStart
 
+from .calibration import Calibration
+from .calibration_match import Mismatch
 from .datasets import Dataset, UserSplit
 from .scenario import AudienceSpec, Scenario
 
@@ -56,6 +58,8 @@ class Experiment:
     Attributes:
         behaviour: the calibrated model, or None where no audience uses it.
         popularity: item -> number of users in the recommenders' training log who had it.
+        calibration: the file `behaviour` was taken from, or None; mismatches: where it was made for
+            other data or other users.
         on_round_start, on_session_end: hooks of the simulation.
     """
 
@@ -68,6 +72,8 @@ class Experiment:
     rooms: tuple[Room, ...]
     behaviour: BehaviourModel | None
     popularity: Mapping[str, int]
+    calibration: Calibration | None = None
+    mismatches: tuple[Mismatch, ...] = ()
     on_round_start: Callable[[RoundStart], Catalog] | None = None
     hooks: list[Callable[[Session], None]] = field(default_factory=list)
 

@@ -27,6 +27,7 @@ from focusgroup.simulator.report import (
     write_report,
 )
 
+from .calibration_match import Mismatch, opinion_mismatches
 from .experiment import Experiment, Room
 from .scenario import scenario_text
 
@@ -82,14 +83,17 @@ def results_of(experiment: Experiment, sessions: Sequence[Session]) -> Results:
 
 def model_facts(experiment: Experiment, room: Room) -> ModelFacts:
     """Who answered for an audience, whether calibrated, and what a reader must be warned of."""
-    behaviour, spec = experiment.behaviour, room.spec
-    fitted, weak = "", ""
+    behaviour, spec, calibration = experiment.behaviour, room.spec, experiment.calibration
+    mismatches, fitted, weak = list(experiment.mismatches), "", ""
     if behaviour is not None:
+        learned_from = experiment.dataset.domain.name
+        if calibration is not None:
+            file = f"calibration file {calibration.fingerprint[:12]}"
+            learned_from = f"{calibration.data.name} ({file})"
         fitted = (
-            f"fitted on {behaviour.calibration_users} other users of"
-            f" {experiment.dataset.domain.name}; it tells what a user went on to take from what the"
-            f" user did not with AUC {behaviour.auc:.2f}, popularity alone with"
-            f" {behaviour.popularity_auc:.2f}"
+            f"fitted on {behaviour.calibration_users} other users of {learned_from}; it tells"
+            f" what a user went on to take from what the user did not with AUC {behaviour.auc:.2f},"
+            f" popularity alone with {behaviour.popularity_auc:.2f}"
         )
         if not behaviour.auc >= behaviour.popularity_auc + WORTH_KNOWING:
             weak = (
@@ -97,7 +101,8 @@ def model_facts(experiment: Experiment, room: Room) -> ModelFacts:
                 " recommenders of popular items. Do not take its ranking of personalised ones."
             )
     if spec.agent == "behaviour":
-        return ModelFacts("behaviour model alone, no language model", True, fitted, weak)
+        alone = ModelFacts("behaviour model alone, no language model", True, fitted, weak)
+        return _told(alone, mismatches)
     if spec.agent != "llm" or room.speaker is None:
         return ModelFacts(f"scripted: {spec.agent.replace('_', ' ')}", False, "a yardstick")
     model = room.speaker.llm.fingerprint.split("@sha256", 1)[0]
@@ -110,13 +115,30 @@ def model_facts(experiment: Experiment, room: Room) -> ModelFacts:
     weight = room.speaker.weight
     if weight is None:
         note = "the model's own answers; nothing relates them to what real users do"
+        if calibration is not None:
+            note += "; the calibration file is for decision: pooled, and is not used here"
         return ModelFacts(f"{model}, style {spec.style}", False, note, warning)
     warning = f"{warning} {weak}".strip()
     note = (
         f"behaviour model {fitted}; the opinion's weight is {weight.value:.2f}"
         f" [{weight.low:.2f}, {weight.high:.2f}], learned on {weight.pages} pages"
     )
-    return ModelFacts(f"{model}, style {spec.style}, pooled", True, note, warning)
+    if calibration is not None:
+        mismatches += opinion_mismatches(
+            calibration, spec, k=experiment.scenario.page.k, model=room.speaker.llm.fingerprint
+        )
+    pooled = ModelFacts(f"{model}, style {spec.style}, pooled", True, note, warning)
+    return _told(pooled, mismatches)
+
+
+def _told(facts: ModelFacts, mismatches: Sequence[Mismatch]) -> ModelFacts:
+    """With what the calibration does not fit; the warnings that matter most come first."""
+    told = " ".join(mismatch.sentence for mismatch in mismatches)
+    return replace(
+        facts,
+        calibrated=facts.calibrated and not any(mismatch.voids for mismatch in mismatches),
+        warning=f"{told} {facts.warning}".strip(),
+    )
 
 
 def warned_facts(experiment: Experiment, room: Room, results: Results) -> ModelFacts:

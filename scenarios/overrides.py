@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import yaml
 
@@ -19,6 +20,7 @@ def override(
     users: int | None = None,
     llm: str | None = None,
     style: str | None = None,
+    calibration: Path | None = None,
 ) -> Scenario:
     """The scenario with changes made; flags win over `--set`.
 
@@ -28,6 +30,7 @@ def override(
         llm: of every audience with a language model. ``none`` leaves those audiences out, or, if
             there is no other, lets the behaviour model alone answer for them.
         style: of every audience with a language model.
+        calibration: a file, from the current folder.
 
     Raises:
         UserError: unknown key (did you mean), wrong value, or a flag that fits no audience.
@@ -37,6 +40,8 @@ def override(
         _set(raw, setting, scenario)
     if seed is not None:
         raw["seed"] = seed
+    if calibration is not None:
+        raw["calibration"] = str(calibration.resolve())
     audiences = raw["audiences"]
     if users is not None:
         for audience in audiences.values():

@@ -49,6 +49,8 @@ from focusgroup.simulator import (
 )
 from focusgroup.simulator.noise import derive_seed
 
+from .calibration import Calibration
+from .calibration_match import calibrated_weight
 from .datasets import Dataset, UserSplit
 from .experiment import Room, Speaker
 from .histories import Histories, liked_items
@@ -83,6 +85,7 @@ class RoomBuilder:
     history: pd.DataFrame
     held_out: pd.DataFrame
     behaviour: BehaviourModel | None
+    calibration: Calibration | None = None
     opened: dict[str, JournaledLLM] = field(default_factory=dict)
 
     async def build(self, name: str) -> Room:
@@ -174,7 +177,8 @@ class RoomBuilder:
         prompter = Prompter(load_language(spec.language), self.dataset.domain)
         weight = None
         if spec.decision == "pooled":
-            weight = await self._weight(spec, llm, prompter, elicitation)
+            weight = self._known_weight(name, spec)
+            weight = weight or await self._weight(spec, llm, prompter, elicitation)
         decision = OwnWord() if weight is None else Pooled(self._model(), people.histories, weight)
         user = LLMUser(
             llm=llm,
@@ -204,6 +208,11 @@ class RoomBuilder:
         for llm in self.opened.values():
             await llm.aclose()
 
+    def _known_weight(self, name: str, spec: AudienceSpec) -> OpinionWeight | None:
+        if name in self.means.weights:
+            return self.means.weights[name]
+        return calibrated_weight(self.calibration, name, spec) if self.calibration else None
+
     async def _weight(
         self, spec: AudienceSpec, llm: JournaledLLM, prompter: Prompter, style: Elicitation
     ) -> OpinionWeight:
@@ -218,7 +227,10 @@ class RoomBuilder:
             users=self.dataset.users,
         )  # fmt: skip
 
+        asked = 0
+
         async def opinion(number: int) -> Opinion | None:
+            nonlocal asked
             page = pages[number]
             noise = Noise(seed, page.user_id, 0)
             visit = Visit(page.user_id, "", 0, 0, (), (), self.catalog, noise)
@@ -228,6 +240,10 @@ class RoomBuilder:
                 )
             except TurnFailed:
                 return None
+            finally:
+                asked += 1
+                if self.means.on_opinion is not None:
+                    self.means.on_opinion(asked, len(pages))
             return said.opinion
 
         opinions = await asyncio.gather(*(opinion(n) for n in range(len(pages))))

@@ -10,8 +10,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from pydantic import JsonValue
+
+from focusgroup.agents import OpinionWeight
 from focusgroup.simulator import ParquetStore, UserError
 
+from .calibration import Calibration, calibration_from
+from .calibration_fields import from_plain
 from .scenario import Scenario, scenario_from
 
 MANIFEST = "manifest.json"
@@ -28,6 +33,9 @@ class Manifest:
         journal: path of a shared journal, or "" for the run's own.
         folder: where relative paths and recommenders are looked for.
         split: group -> user ids.
+        weights: audience -> fields of the weight of its pooled opinions, as it was learned.
+        calibration: the calibration file that was used, as it was read; calibration_fingerprint:
+            a hash of it, "" without one.
         started, finished: ISO times, written by the command line; finished is "" until it ends.
     """
 
@@ -44,10 +52,27 @@ class Manifest:
     finished: str = ""
     format: int = FORMAT
     counts: dict[str, int] = field(default_factory=dict)
+    weights: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
+    calibration: dict[str, JsonValue] | None = None
+    calibration_fingerprint: str = ""
 
     def read_scenario(self) -> Scenario:
         """The scenario of the run. Raises UserError if this version no longer understands it."""
         return scenario_from(self.scenario, f"manifest of run {self.name!r}")
+
+    def read_calibration(self) -> Calibration | None:
+        """The calibration of the run, whatever became of its file. Raises UserError likewise."""
+        if self.calibration is None:
+            return None
+        return calibration_from(self.calibration, f"manifest of run {self.name!r}: calibration")
+
+    def read_weights(self) -> dict[str, OpinionWeight]:
+        """The weight of each pooled audience's opinions. Raises UserError likewise."""
+        where = f"manifest of run {self.name!r}: weights"
+        return {
+            name: from_plain(OpinionWeight, weight, f"{where}.{name}")
+            for name, weight in self.weights.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)

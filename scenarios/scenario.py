@@ -104,6 +104,11 @@ class AssumedSpec(_Strict):
     leave_dissatisfaction: float = 0.8
     repeat_shown: float = 1.0
 
+    def in_words(self) -> str:
+        """Name and value of each: ``slot 0.15, fatigue 0.5, ...``."""
+        values = self.model_dump().items()
+        return ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in values)
+
 
 class PriceSpec(_Strict):
     """What a million tokens cost, for estimates and budgets."""
@@ -116,7 +121,9 @@ class Scenario(_Strict):
     """An experiment: who meets which recommenders on what data, and what decides.
 
     `primary`: the metric that decides. `baseline`: the arm others are compared with, by default
-    one named popularity, else the first. `retrain`: what arms do between rounds.
+    one named popularity, else the first. `retrain`: what arms do between rounds. `calibration`: a
+    file of `focusgroup calibrate`, from where the scenario lies; without it users are calibrated in
+    the run.
     """
 
     title: str
@@ -129,6 +136,7 @@ class Scenario(_Strict):
     audiences: dict[Name, AudienceSpec] = Field(min_length=1)
     primary: str = "click_rate"
     baseline: str | None = None
+    calibration: str | None = None
     assumed: AssumedSpec = AssumedSpec()
     prices: PriceSpec = PriceSpec()
 

@@ -21,6 +21,11 @@ def closing_text(run: FinishedRun) -> str:
         lines.append(f"{room.audience.name}: {facts.model}; {state}{note}")
         if facts.warning:
             lines.append(f"  WARNING: {facts.warning}")
+    if run.experiment.behaviour is not None:
+        lines.append(
+            f"Assumed, not learned from any log: {run.experiment.scenario.assumed.in_words()}."
+            " Whether the winner depends on them: focusgroup run SCENARIO --sweep assumed"
+        )
     if run.spent.calls or run.spent.hits:
         lines.append(
             f"Language model: {run.spent.calls} calls, {run.spent.hits} answers from the journal;"

@@ -75,7 +75,8 @@ def _speaking(experiment: Experiment, room: Room, spec: AudienceSpec, llm: LLMOp
     visits = len(room.audience.user_ids) * len(experiment.arms) * scenario.rounds
     pages = visits * scenario.page.pages
     per_page = 1 if spec.style == "answer" else scenario.page.k
-    calibration = spec.calibration_users if spec.decision == "pooled" else 0
+    learns = spec.decision == "pooled" and scenario.calibration is None
+    calibration = spec.calibration_users if learns else 0
     calls = (pages + calibration) * per_page
     each = ANSWER_TOKENS if spec.style == "answer" else 1
     messages = _sample_prompts(experiment, room)

@@ -72,6 +72,9 @@ def run(
     ] = None,
     llm: Llm = None,
     style: Style = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="A file of `focusgroup calibrate`.")
+    ] = None,
     concurrency: Concurrency = 256,
     journal: JournalPath = None,
     journal_mode: Annotated[
@@ -95,7 +98,15 @@ def run(
     Example: focusgroup run movies-quickstart --users 20 --set page.k=5 --out runs/mine
     """
     name, read = find_scenario(scenario)
-    changed = override(read, settings=settings or (), seed=seed, users=users, llm=llm, style=style)
+    changed = override(
+        read,
+        settings=settings or (),
+        seed=seed,
+        users=users,
+        llm=llm,
+        style=style,
+        calibration=calibration,
+    )
     options = _options(
         journal=journal,
         mode=journal_mode,
