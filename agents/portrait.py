@@ -12,6 +12,7 @@ import pandas as pd
 from focusgroup.simulator.types import Catalog
 
 from .attributes import explode_attributes
+from .excerpt import known_as
 from .persona import Level, Persona, RatingHabit
 
 
@@ -192,7 +193,7 @@ def _telling_items(
     down = (known - rated_above)[~own["positive"]]
 
     def lines(ids: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(catalog[i].text for i in ids)
+        return tuple(known_as(catalog[i]) for i in ids)
 
     return lines(_most(up, limit)), lines(_most(down, limit // 2))
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from focusgroup.simulator.domain import Domain
 from focusgroup.simulator.types import Catalog, Item, LeaveReason, Slate
 
+from .excerpt import NAME_LIMIT, excerpt, is_beginning
 from .fence import fence
 from .language import Language
 from .llm.protocol import Message
@@ -39,7 +40,7 @@ class Prompter:
                 separator = "; " if name in ("liked", "disliked") else say("list")
                 lines.append(
                     say("persona", name).format(
-                        separator.join(fence(v, TITLE_LIMIT) for v in values)
+                        separator.join(fence(v, NAME_LIMIT) for v in values)
                     )
                 )
         if (habit := persona.habit) is not None:
@@ -121,9 +122,15 @@ class Prompter:
 
     def item(self, item: Item) -> str:
         """An item in one fenced line, with its price where there is one."""
-        text = fence(item.text, TITLE_LIMIT + 60)
-        if item.description:
-            text = f"{text}. {fence(item.description, TEXT_LIMIT)}"
+        attributes = ", ".join(item.attributes)
+        description = fence(excerpt(item.description, TEXT_LIMIT), TEXT_LIMIT)
+        if is_beginning(item):
+            text = (
+                f"{description} ({fence(attributes, TITLE_LIMIT)})" if attributes else description
+            )
+        else:
+            text = fence(item.text, TITLE_LIMIT + 60)
+            text = f"{text}. {description}" if description else text
         if item.price is not None and self.domain.has_prices:
             text = self.language.phrase("price").format(
                 text, f"{self.domain.currency}{item.price:.2f}"

@@ -5,13 +5,22 @@ from __future__ import annotations
 import re
 from itertools import pairwise, takewhile
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from focusgroup.agents import Level, Persona, Prompter, RatingHabit, load_language
+from focusgroup.agents import (
+    Level,
+    Persona,
+    Prompter,
+    RatingHabit,
+    load_language,
+    personas_from_log,
+)
 from focusgroup.agents.llm.protocol import Message
 from focusgroup.agents.memory import Memory, remember
+from focusgroup.agents.prompt import TEXT_LIMIT
 from focusgroup.simulator.domain import Domain
 from focusgroup.simulator.errors import UserError
 from focusgroup.simulator.types import (
@@ -208,3 +217,44 @@ def test_an_item_the_catalogue_lost_keeps_its_id_in_the_history() -> None:
     fewer = Catalog({i: item for i, item in CATALOG.items() if i != "i3"})
     user = prompter().answer(PERSONA, memory, PAGES[1], (0, 1, 2, 3), fewer)[1].content
     assert "Page 1: picked i3" in user
+
+
+JOKE = "A man walks into a bar. " + "He talks and talks. " * 30 + "The duck says: you buy."
+TOLD = Catalog(
+    {
+        "long": Item("long", "A man walks into a bar.\u2026", (), JOKE),
+        "short": Item("short", "Knock knock.", (), "Knock knock."),
+        "film": Item("film", "Alien", ("horror",), "Alien is a film about a crew and a cat."),
+    }
+)
+
+
+def test_a_long_text_keeps_its_end_where_the_point_is() -> None:
+    shown = prompter().item(TOLD["long"])
+    assert len(shown) <= TEXT_LIMIT
+    assert shown.startswith("A man walks into a bar.")
+    assert "you buy." in shown
+    assert shown.count("A man walks") == 1  # not once as its title and once as its text
+    assert prompter().item(TOLD["short"]) == "Knock knock."
+
+
+def test_a_title_that_is_a_name_is_told_before_the_text() -> None:
+    assert prompter().item(TOLD["film"]) == (
+        "Alien: horror. Alien is a film about a crew and a cat."
+    )
+
+
+def test_a_persona_shows_what_a_liked_joke_was() -> None:
+    """The first words of a joke do not tell it."""
+    rows = [
+        ("u", "long", "rate", 5.0, True),
+        ("v", "long", "rate", 1.0, False),
+        ("u", "short", "rate", 1.0, False),
+        ("v", "short", "rate", 5.0, True),
+    ]
+    log = pd.DataFrame(rows, columns=["user_id", "item_id", "event", "value", "positive"])
+    persona = personas_from_log(log, TOLD, user_ids=["u"])["u"]
+    liked, disliked = prompter().persona(persona).splitlines()[1:3]
+    assert "walks into a bar" in liked
+    assert "you buy." in liked
+    assert "Knock knock." in disliked
