@@ -14,7 +14,7 @@ import typer
 
 from focusgroup.simulator import RunStopped, UserError
 
-from .commands import calibrate, datasets, doctor, models, results, runs
+from .commands import calibrate, datasets, doctor, duel, models, results, runs
 from .commands import scenarios as scenario_commands
 
 app = typer.Typer(
@@ -41,6 +41,7 @@ app.command()(runs.demo)
 app.command()(runs.run)
 app.command()(runs.resume)
 app.command()(calibrate.calibrate)
+app.command()(duel.duel)
 app.command()(results.compare)
 app.command()(results.report)
 app.command()(results.export)
