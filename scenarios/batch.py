@@ -18,6 +18,7 @@ from focusgroup.simulator.metrics.results import Results
 from .build import Means, build
 from .calibration import read_calibration
 from .calibration_fields import to_plain
+from .certificates import find_certificates
 from .datasets import Dataset
 from .experiment import Experiment
 from .outcome import Spent, results_of, spent, tokens_of, versions, write_run_report
@@ -78,7 +79,15 @@ class FinishedRun:
 
     def write_report(self, path: Path) -> None:
         """Write the HTML report. Raises UserError if the place is not writable."""
-        write_run_report(self.experiment, self.sessions, self.results, self.name, self.tokens, path)
+        write_run_report(
+            self.experiment,
+            self.sessions,
+            self.results,
+            self.name,
+            self.tokens,
+            path,
+            find_certificates(self.directory.path),
+        )
 
 
 def start_run(

@@ -28,6 +28,7 @@ from focusgroup.simulator.report import (
 )
 
 from .calibration_match import Mismatch, opinion_mismatches
+from .certificates import Shelf, certificates_of
 from .experiment import Experiment, Room
 from .scenario import scenario_text
 
@@ -181,7 +182,9 @@ def disagreement(results: Results, audience: str) -> str:
     return ""
 
 
-def report_facts(experiment: Experiment, name: str, tokens: Usage, results: Results) -> ReportFacts:
+def report_facts(
+    experiment: Experiment, name: str, tokens: Usage, results: Results, shelf: Shelf
+) -> ReportFacts:
     """What the report is told beside results and sessions."""
     scenario, dataset = experiment.scenario, experiment.dataset
     domain = dataset.domain
@@ -228,6 +231,7 @@ def report_facts(experiment: Experiment, name: str, tokens: Usage, results: Resu
         log_ratings=_log_ratings(experiment),
         prompt_tokens=tokens.prompt,
         completion_tokens=tokens.completion,
+        certificates=certificates_of(experiment, shelf),
     )
 
 
@@ -238,9 +242,11 @@ def write_run_report(
     name: str,
     tokens: Usage,
     path: Path,
+    shelf: Shelf,
 ) -> None:
     """Write the HTML report of a run, whole or not at all. Raises UserError if it cannot."""
-    write_report(results, sessions, report_facts(experiment, name, tokens, results), path)
+    facts = report_facts(experiment, name, tokens, results, shelf)
+    write_report(results, sessions, facts, path)
 
 
 def versions() -> dict[str, str]:

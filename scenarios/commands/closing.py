@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from focusgroup.scenarios.batch import FinishedRun
+from focusgroup.scenarios.certificates import certificate_of, find_certificates
 from focusgroup.scenarios.outcome import warned_facts
 from focusgroup.simulator import Failure
 from focusgroup.simulator.metrics.tables import results_text, rounds_table
@@ -14,6 +15,7 @@ def closing_text(run: FinishedRun) -> str:
     if rounds := rounds_table(run.results):
         lines += [rounds, ""]
     lines += _failures(run)
+    shelf = find_certificates(run.directory.path)
     for room in run.experiment.rooms:
         facts = warned_facts(run.experiment, room, run.results)
         state = "calibrated" if facts.calibrated else "UNCALIBRATED"
@@ -21,6 +23,10 @@ def closing_text(run: FinishedRun) -> str:
         lines.append(f"{room.audience.name}: {facts.model}; {state}{note}")
         if facts.warning:
             lines.append(f"  WARNING: {facts.warning}")
+        certified = certificate_of(run.experiment, room, shelf)
+        lines.append(f"  Certificate: {certified.told}")
+        if certified.command:
+            lines.append(f"  To make one: {certified.command}")
     if run.experiment.behaviour is not None:
         lines.append(
             f"Assumed, not learned from any log: {run.experiment.scenario.assumed.in_words()}."
