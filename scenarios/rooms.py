@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -119,7 +120,7 @@ class RoomBuilder:
             held_out: Mapping[str, frozenset[str]] = {}
             rows = pd.concat([self._calibration_rows(), sampled], ignore_index=True)
         else:
-            ids = self._chosen(name, spec.users)
+            ids = self._chosen(name, spec)
             kept = self.held_out[self.held_out["user_id"].isin(set(ids))]
             held_out = liked_items(kept[kept["item_id"].isin(self.catalog)])
             # All audience users are the yardstick, so that a persona does not depend on how many
@@ -134,13 +135,18 @@ class RoomBuilder:
     def _rows_of(self, users: set[str]) -> pd.DataFrame:
         return self.history[self.history["user_id"].isin(users)]
 
-    def _chosen(self, name: str, n: int) -> tuple[str, ...]:
+    def _chosen(self, name: str, spec: AudienceSpec) -> tuple[str, ...]:
         """The first n audience users by a hash: a smaller audience is part of a larger one."""
-        available = self.split.audience
+        available, n, among = self.split.audience, spec.users, ""
+        if spec.members is not None:
+            path = self.means.folder / spec.members
+            invited = _read_members(path)
+            available = tuple(user for user in available if user in invited)
+            among = f" of the {len(invited)} members in {path}"
         if n > len(available):
             raise UserError(
-                f"audiences.{name}.users: {n} asked for, but the split leaves {len(available)} in"
-                " the audience. Ask for fewer, enlarge data.split.audience, lower"
+                f"audiences.{name}.users: {n} asked for, but the split leaves {len(available)}"
+                f"{among} in the audience. Ask for fewer, enlarge data.split.audience, lower"
                 " data.min_history, or invent users with `personas: sampled`."
             )
         seed = self.scenario.seed
@@ -266,6 +272,16 @@ async def _check_capabilities(
             " response_format json_schema. Use --style score, or a server that keeps it (vLLM,"
             " llama.cpp)."
         )
+
+
+def _read_members(path: Path) -> frozenset[str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"members: {path} cannot be read: {error}. Expected a file of user ids, one a line."
+        ) from error
+    return frozenset(line.strip() for line in lines if line.strip())
 
 
 def _log(rows: pd.DataFrame, user_ids: Sequence[str]) -> dict[str, tuple[Interaction, ...]]:

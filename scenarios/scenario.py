@@ -68,7 +68,8 @@ class AudienceSpec(_Strict):
     `decision`: `own_word` (uncalibrated: the model's picks are clicks) or `pooled` (its opinion is
     weighed into the calibrated behaviour model; the weight is learned on `calibration_users`).
     `reviews`: probability that an item bought or rated is reviewed. `personas`: `log`, `sampled`,
-    or a YAML file of hand-written ones.
+    or a YAML file of hand-written ones. `members`, for every agent: a text file of user ids, one a
+    line; of the users that the split leaves in the audience only these are invited.
     """
 
     agent: AgentKind = "llm"
@@ -82,6 +83,7 @@ class AudienceSpec(_Strict):
     interview: bool = False
     temperature: float = Field(default=0.0, ge=0, le=2)
     personas: str = "log"
+    members: str | None = None
 
     @model_validator(mode="after")
     def _fits_the_agent(self) -> AudienceSpec:
@@ -89,6 +91,8 @@ class AudienceSpec(_Strict):
         misplaced = [n for n in _LLM_ONLY if getattr(self, n) != defaults[n].default]
         if self.agent != "llm" and misplaced:
             raise ValueError(f"{misplaced[0]!r} is for agent: llm, this one is {self.agent}")
+        if self.members is not None and self.personas != "log":
+            raise ValueError("'members' names users of the log, so it needs personas: log")
         return self
 
 
