@@ -108,8 +108,9 @@ def held_contest(
     ground: Ground,
     field: Mapping[str, Recommender] | None = None,
     user_ids: Sequence[str] | None = None,
+    k: int = PAGE,
 ) -> Contest:
-    """The top ten of each recommender for each test user.
+    """The top k of each recommender for each test user.
 
     They choose among a user's held-out items where those are all the user was not known to think
     of (fully observed logs), else among all items the user has no history with.
@@ -117,15 +118,16 @@ def held_contest(
     Args:
         field: recommenders by name; by default `line_up(ground)`.
         user_ids: some of the test users; by default all.
+        k: items a recommender shows; as many as can be chosen among, where these are fewer.
 
     Raises:
         UserError: a recommender shows too few items.
     """
     field = line_up(ground) if field is None else field
     users = ground.test if user_ids is None else tuple(user_ids)
-    requests = page_requests(ground, users)
+    requests = page_requests(ground, users, k)
     position = {item_id: n for n, item_id in enumerate(ground.catalog)}
-    k = min([PAGE, len(position), *(len(r.candidates) for r in requests if r.candidates)])
+    k = min([k, len(position), *(len(r.candidates) for r in requests if r.candidates)])
     top = np.zeros((len(users), len(field), k), np.int64)
     for column, (name, recommender) in enumerate(field.items()):
         slates = recommender.recommend(requests)
@@ -139,8 +141,8 @@ def held_contest(
     return Contest.of(tuple(field), users, tuple(position), top, _real_of(ground, users))
 
 
-def page_requests(ground: Ground, user_ids: Sequence[str]) -> list[RecRequest]:
-    """What recommenders are asked for each test user: a page of what is not known of the user."""
+def page_requests(ground: Ground, user_ids: Sequence[str], k: int = PAGE) -> list[RecRequest]:
+    """What recommenders are asked for each test user: k items that are new to the user."""
     later: dict[str, list[str]] = {}
     if ground.fully_observed:
         rows = ground.held_out[ground.held_out["user_id"].isin(set(user_ids))]
@@ -151,7 +153,7 @@ def page_requests(ground: Ground, user_ids: Sequence[str]) -> list[RecRequest]:
         requests.append(
             RecRequest(
                 user_id=user,
-                k=PAGE,
+                k=k,
                 history=history,
                 exclude=frozenset(i.item_id for i in history),
                 candidates=later.get(user),

@@ -10,7 +10,7 @@ on what these went on to like. Rows are those of `interaction_frame`, from which
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, zip_longest
 
 import numpy as np
@@ -57,13 +57,13 @@ def browse(ground: Ground) -> Browsing:
     """What the makers are shown: their held-out items where those are all that was shown, else
     the lists of popularity and item_knn in turn, of items that are new to them."""
     makers = tuple(user for user in ground.test if key_of(f"maker\x1f{user}") % 2)
-    requests = page_requests(ground, makers)
+    requests = page_requests(ground, makers, SHOWN)
     if ground.fully_observed:
         lists = [list(request.candidates or ()) for request in requests]
     else:
-        deep = [replace(request, k=SHOWN) for request in requests]
         ranked = [
-            _trained(name, ground.training, ground, ground.seed).recommend(deep) for name in BROWSED
+            _trained(name, ground.training, ground, ground.seed).recommend(requests)
+            for name in BROWSED
         ]
         lists = [
             _in_turn([slate.item_ids for slate in slates])[:SHOWN]
@@ -147,7 +147,7 @@ def _logs(
     taken = np.flatnonzero(draws.outcomes(chances, seed))
     real = _real(ground, browsing)
     makers = real["user_id"].map({u: n for n, u in enumerate(browsing.user_ids)})
-    real_users = makers.to_numpy(np.int64)
+    real_users: Integers = np.asarray(makers, dtype=np.int64)
     size = len(browsing.user_ids)
     both = (browsing.users[taken], real_users)
     wanted = np.min([np.bincount(users, minlength=size) for users in both], axis=0)
