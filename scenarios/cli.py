@@ -14,7 +14,7 @@ import typer
 
 from focusgroup.simulator import RunStopped, UserError
 
-from .commands import calibrate, datasets, doctor, duel, models, results, runs
+from .commands import backtest, calibrate, certify, datasets, doctor, duel, models, results, runs
 from .commands import scenarios as scenario_commands
 
 app = typer.Typer(
@@ -41,7 +41,9 @@ app.command()(runs.demo)
 app.command()(runs.run)
 app.command()(runs.resume)
 app.command()(calibrate.calibrate)
+app.command()(certify.certify)
 app.command()(duel.duel)
+app.command()(backtest.backtest)
 app.command()(results.compare)
 app.command()(results.report)
 app.command()(results.export)

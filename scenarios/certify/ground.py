@@ -13,6 +13,7 @@ from focusgroup.simulator import Catalog, UserError
 from focusgroup.simulator.noise import derive_seed, key_of
 
 FINAL_SHARE = 2 / 7  # of the test users, read only by the final certificate
+CALIBRATION = 0.25  # as scenarios do by default
 HELD_OUT, HELD_OUT_COMPLETE = 0.2, 0.7
 
 

@@ -11,6 +11,7 @@ from focusgroup.simulator.fidelity import Exam
 
 from .ground import Ground
 from .paper import places
+from .yardsticks import item_means
 
 Floats = NDArray[np.float64]
 SHRINK = 10.0  # added to the norms: pairs of items that few users had count for little
@@ -38,24 +39,6 @@ def personal_signal(ground: Ground, exam: Exam) -> Floats:
         items = columns[exam.items[part]]
         found[part] = np.asarray(items.multiply(folded[exam.users[part]]).sum(axis=1)).ravel()
     return found
-
-
-def item_means(ground: Ground) -> Floats:
-    """Mean of what calibration users gave or did to each item, (items,): its appeal to anybody.
-
-    Stars where ratings are of all that was shown (items without one get the overall mean), else the
-    share of users who had the item.
-    """
-    rows = ground.history[ground.history["user_id"].isin(set(ground.calibration))]
-    position = {item_id: n for n, item_id in enumerate(ground.catalog)}
-    items = places(rows["item_id"], position)
-    if not ground.dataset.domain.has_negatives:
-        had = np.bincount(items, minlength=len(position))
-        return np.asarray(had / max(1, rows["user_id"].nunique()))
-    values = np.asarray(rows["value"], dtype=np.float64)
-    counts = np.bincount(items, minlength=len(position))
-    mean = values.mean()
-    return np.asarray((np.bincount(items, values - mean, len(position))) / (counts + 1.0) + mean)
 
 
 def _matrix(
