@@ -39,6 +39,7 @@ class Options:
         seconds: a clock for the budget's time limit.
         progress: given the experiment and the sessions still to run, returns a hook per session.
         on_round_start, on_session_end: hooks of the simulation, for Python users.
+        report: whether to write the HTML report at the end.
         behaviour, weights: as in `Means`, from a run of the same data and users.
     """
 
@@ -53,6 +54,7 @@ class Options:
     progress: Progress | None = None
     on_round_start: Callable[[RoundStart], Catalog] | None = None
     on_session_end: Callable[[Session], None] | None = None
+    report: bool = True
     behaviour: BehaviourModel | None = None
     weights: Mapping[str, OpinionWeight] = field(default_factory=dict)
 
@@ -65,7 +67,8 @@ class _Learned(TypedDict, total=False):
     calibration_fingerprint: str
 
 
-@dataclass(frozen=True, slots=True)
+# Without repr: asyncio.run writes out what its task returned when it puts the signal handler back.
+@dataclass(frozen=True, slots=True, repr=False)
 class FinishedRun:
     """A run that ended, with all it came to."""
 
@@ -138,7 +141,7 @@ def start_run(
             return _with_journal(directory, options, work)
         except UserError:
             if not any((directory.path / "sessions").glob("*.parquet")):
-                _remove_traces(directory.path, existed)
+                remove_traces(directory.path, existed)
             raise
 
 
@@ -259,7 +262,8 @@ async def _simulate(
         await experiment.aclose()
     directory.write(replace(manifest, finished=clock(), counts={"sessions": len(sessions)}))
     finished = _finished(experiment, directory, manifest.name, sessions, journal)
-    finished.write_report(directory.report)
+    if options.report:
+        finished.write_report(directory.report)
     return finished
 
 
@@ -335,7 +339,7 @@ def _unpaid(journal: Path) -> bool:
         return opened.totals().completions == 0
 
 
-def _remove_traces(path: Path, existed: bool) -> None:
+def remove_traces(path: Path, existed: bool) -> None:
     """What a run that never began left in its folder."""
     sessions = path / "sessions"
     if sessions.exists():

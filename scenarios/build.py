@@ -69,7 +69,7 @@ async def build(
     """
     metric_named(scenario.primary)
     data = scenario.data
-    dataset = dataset or load_dataset(_beside(means.folder, data.name), data.dir)
+    dataset = dataset or dataset_of(scenario, means.folder)
     catalog = dataset.catalog()
     _check_page(scenario, dataset)
     arms = _arms(scenario, recommenders or {}, means)
@@ -123,6 +123,11 @@ def _calibration(scenario: Scenario, means: Means) -> Calibration | None:
     if means.calibration is not None or scenario.calibration is None:
         return means.calibration
     return read_calibration(means.folder / scenario.calibration)
+
+
+def dataset_of(scenario: Scenario, folder: Path) -> Dataset:
+    """The dataset a scenario in `folder` names. Raises UserError."""
+    return load_dataset(_beside(folder, scenario.data.name), scenario.data.dir)
 
 
 def _beside(folder: Path, name: str) -> str:

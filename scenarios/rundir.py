@@ -20,6 +20,7 @@ from .calibration_fields import from_plain
 from .scenario import Scenario, scenario_from
 
 MANIFEST = "manifest.json"
+SWEEP = "sweep.json"
 FORMAT = 1
 _BEGUN = ("lock", "journal.sqlite")
 
@@ -89,6 +90,11 @@ class RunDirectory:
                 f"{path} holds another run. Finish that one with `focusgroup resume {path}`,"
                 " or choose another --out."
             )
+        if (path / SWEEP).exists():
+            raise UserError(
+                f"{path} holds a sweep. Finish that one with `focusgroup resume {path}`, or choose"
+                " another --out."
+            )
         if path.is_dir() and all(entry.name.startswith(_BEGUN) for entry in path.iterdir()):
             return cls(path)  # empty, or killed before anything began: its journal is kept
         if path.exists():
@@ -98,6 +104,8 @@ class RunDirectory:
     @classmethod
     def existing(cls, path: Path) -> RunDirectory:
         """The folder of a run that was started. Raises UserError if it holds none."""
+        if (path / SWEEP).exists():
+            raise UserError(f"{path}: a sweep, not a run; its runs lie in {path / 'sweep'}.")
         if not (path / MANIFEST).exists():
             raise UserError(f"{path}: no run here (no {MANIFEST}). Runs lie in ./runs by default.")
         return cls(path)

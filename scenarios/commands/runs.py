@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -14,14 +15,20 @@ from focusgroup.agents.llm import Budget, JournalMode, LLMOptions
 from focusgroup.scenarios.batch import FinishedRun, Options, resume_run, start_run
 from focusgroup.scenarios.library import find_scenario
 from focusgroup.scenarios.overrides import override
-from focusgroup.scenarios.rundir import RunDirectory
-from focusgroup.simulator import RunStopped
+from focusgroup.scenarios.rundir import MANIFEST, SWEEP, RunDirectory
+from focusgroup.scenarios.scenario import AssumedSpec
+from focusgroup.scenarios.sweep import SweepOf
+from focusgroup.scenarios.sweep_run import OnSetting, Swept, resume_sweep
+from focusgroup.scenarios.sweep_run import sweep as run_sweep
+from focusgroup.simulator import RunStopped, UserError
 
 from .closing import closing_text, next_steps, wholly_failed
 from .estimate import estimate_text
 from .progress import session_bar
+from .sweep import SweepBar, sweep_text
 
 RUNS = Path("runs")
+Done = TypeVar("Done")
 
 Out = Annotated[Path | None, typer.Option(help="Run directory (default: runs/NAME).")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the whole run.")]
@@ -55,7 +62,9 @@ def demo(
     directory = RunDirectory.fresh(out or free_folder("demo"))
     typer.echo(f"{scenario.title}\nRun directory: {directory.path}", err=True)
     finished = _guarded(
-        directory, lambda: start_run(scenario, directory, name, _options(quiet=quiet), now)
+        directory.path,
+        MANIFEST,
+        lambda: start_run(scenario, directory, name, _options(quiet=quiet), now),
     )
     _close(finished)
     typer.echo(next_steps())
@@ -87,6 +96,10 @@ def run(
     ] = None,
     max_time: Annotated[
         float | None, typer.Option(min=0, help="Ask no model after this many seconds.")
+    ] = None,
+    sweep: Annotated[
+        SweepOf | None,
+        typer.Option(help="Change what is assumed, one by one: does the winner depend on it?"),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Calls, tokens, time and cost; runs nothing.")
@@ -120,10 +133,25 @@ def run(
     )
     if dry_run:
         typer.echo(estimate_text(changed, options))
+        if sweep is not None:
+            most = 2 * len(AssumedSpec.model_fields) + 1
+            typer.echo(f"The sweep runs this up to {most} times; pages asked alike are asked once.")
+        return
+    if sweep is not None:
+        if (max_tokens, max_cost, max_time) != (None, None, None):
+            raise UserError(
+                "--sweep: --max-tokens, --max-cost and --max-time hold for one run, and a sweep is"
+                " many; leave them out, and see what it takes with --dry-run"
+            )
+        folder = out or free_folder(f"{name}-sweep")
+        typer.echo(f"{changed.title}\nSweep directory: {folder}", err=True)
+        _sweep(folder, options, lambda o, bar: run_sweep(changed, folder, o, now, on_setting=bar))
         return
     directory = RunDirectory.fresh(out or free_folder(name))
     typer.echo(f"{changed.title}\nRun directory: {directory.path}", err=True)
-    finished = _guarded(directory, lambda: start_run(changed, directory, name, options, now))
+    finished = _guarded(
+        directory.path, MANIFEST, lambda: start_run(changed, directory, name, options, now)
+    )
     _close(finished)
 
 
@@ -140,6 +168,12 @@ def resume(
 
     Example: focusgroup resume runs/mine --retry-failed
     """
+    if (run / SWEEP).exists():
+        options = _options(
+            concurrency=concurrency, key_env=key_env, retry_failed=retry_failed, quiet=quiet
+        )
+        _sweep(run, options, lambda o, bar: resume_sweep(run, o, now, on_setting=bar))
+        return
     directory = RunDirectory.existing(run)
     mode = JournalMode(directory.read().journal_mode)
     options = _options(
@@ -149,8 +183,17 @@ def resume(
         retry_failed=retry_failed,
         quiet=quiet,
     )
-    finished = _guarded(directory, lambda: resume_run(directory, options, now))
+    finished = _guarded(directory.path, MANIFEST, lambda: resume_run(directory, options, now))
     _close(finished)
+
+
+def _sweep(folder: Path, options: Options, work: Callable[[Options, OnSetting], Swept]) -> None:
+    """One bar over all settings, then what they came to."""
+    bar = SweepBar()
+    if options.progress is not None:
+        options = replace(options, progress=bar.progress)
+    swept = _guarded(folder, SWEEP, lambda: work(options, bar.setting))
+    typer.echo(sweep_text(swept))
 
 
 def _close(finished: FinishedRun) -> None:
@@ -199,13 +242,13 @@ def _options(
     )
 
 
-def _guarded(directory: RunDirectory, work: Callable[[], FinishedRun]) -> FinishedRun:
-    """Say how to go on where a run ends early."""
+def _guarded(folder: Path, sign: str, work: Callable[[], Done]) -> Done:
+    """Say how to go on where a run ends early; `sign` is the file that shows it had begun."""
     try:
         return work()
     except RunStopped as error:
-        raise RunStopped(f"{error}\ngo on with: focusgroup resume {directory.path}") from error
+        raise RunStopped(f"{error}\ngo on with: focusgroup resume {folder}") from error
     except KeyboardInterrupt:
-        if (directory.path / "manifest.json").exists():
-            typer.echo(f"\ngo on with: focusgroup resume {directory.path}", err=True)
+        if (folder / sign).exists():
+            typer.echo(f"\ngo on with: focusgroup resume {folder}", err=True)
         raise
