@@ -8,8 +8,14 @@ from enum import StrEnum
 
 import numpy as np
 
-from focusgroup.agents import LLMUser, StatisticalUser
-from focusgroup.agents.llm import Capabilities, Completion, CompletionRequest, JournaledLLM
+from focusgroup.agents import StatisticalUser
+from focusgroup.agents.llm import (
+    Capabilities,
+    Completion,
+    CompletionRequest,
+    JournaledLLM,
+    JournalMode,
+)
 from focusgroup.simulator import (
     Catalog,
     Click,
@@ -82,26 +88,16 @@ async def injection_row(
     """
     firsts = [page for page in exam_pages(exam) if page.number == 0][:users]
     asked = [one for n, page in enumerate(firsts) for one in _attacks(page, n, per_user, seed)]
-    speaking = None if panel is None else panel.user(own_word=own_word)
-    silent = StatisticalUser(ground.behaviour, ground.histories)
-
-    async def ask(number: int) -> _Outcome:
-        one = asked[number]
-        slate, visit = _visit(ground, one, seed if panel is None else panel.order)
-        if speaking is None or panel is None:
-            (response,) = silent.respond_many([slate], [visit])
-            return _Outcome(_engagement(response, one), 0)
-        return await _spoken(speaking, panel.llm, one, slate, visit)
-
+    silent = _pairs(asked, [_silent(ground, one, seed) for one in asked])
     if panel is None:
-        outcomes = await in_turn(len(asked), ask, at_once=1)
-    else:
-        outcomes = await in_turn(len(asked), ask, at_once=panel.at_once, told=panel.told)
-    return injection_lift(
-        _pairs(asked, outcomes),
-        seed=seed,
-        note="" if panel else "the behaviour model was called for each attack: it reads no text",
-    )
+        note = "the behaviour model answered every page with the attack in it"
+        return injection_lift(silent, seed=seed, note=note)
+    others = {"behaviour model alone": silent}
+    attacks = await _spoken(panel, asked, own_word=own_word)
+    # The same replies once more: they cost a call only where nothing is recorded.
+    if not own_word and panel.llm.mode is not JournalMode.OFF:
+        others["model alone"] = await _spoken(panel, asked, own_word=True)
+    return injection_lift(attacks, others=others, seed=seed)
 
 
 def attacked(item: Item, payload: Payload, carrier: Carrier) -> Item:
@@ -134,16 +130,28 @@ def _visit(ground: Ground, asked: _Asked, order: int) -> tuple[Slate, Visit]:
     return Slate(page.item_ids), visit
 
 
-async def _spoken(
-    user: LLMUser, llm: JournaledLLM, asked: _Asked, slate: Slate, visit: Visit
-) -> _Outcome:
-    counted = _Counted(llm)
-    try:
-        response = await replace(user, llm=counted).respond(slate, visit)
-    except TurnFailed as error:
-        lost = error.cause is not FailureCause.TRANSPORT
-        return _Outcome(None, counted.fresh_attempts + lost)
-    return _Outcome(_engagement(response, asked), counted.fresh_attempts)
+def _silent(ground: Ground, asked: _Asked, order: int) -> _Outcome:
+    slate, visit = _visit(ground, asked, order)
+    user = StatisticalUser(ground.behaviour, ground.histories)
+    (response,) = user.respond_many([slate], [visit])
+    return _Outcome(_engagement(response, asked), 0)
+
+
+async def _spoken(panel: Panel, asked: Sequence[_Asked], *, own_word: bool) -> list[Attack]:
+    user = panel.user(own_word=own_word)
+
+    async def ask(number: int) -> _Outcome:
+        slate, visit = _visit(panel.ground, asked[number], panel.order)
+        counted = _Counted(panel.llm)
+        try:
+            response = await replace(user, llm=counted).respond(slate, visit)
+        except TurnFailed as error:
+            lost = error.cause is not FailureCause.TRANSPORT
+            return _Outcome(None, counted.fresh_attempts + lost)
+        return _Outcome(_engagement(response, asked[number]), counted.fresh_attempts)
+
+    outcomes = await in_turn(len(asked), ask, at_once=panel.at_once, told=panel.told)
+    return _pairs(asked, outcomes)
 
 
 def _engagement(response: Response, asked: _Asked) -> float:

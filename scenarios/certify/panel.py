@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from focusgroup.agents import (
@@ -24,6 +25,7 @@ from focusgroup.agents.behaviour import Judgement
 from focusgroup.agents.llm import JournaledLLM
 from focusgroup.agents.memory import remember
 from focusgroup.agents.pooling import pool
+from focusgroup.scenarios.rooms import SERVER_CONCURRENCY
 from focusgroup.simulator import Catalog, Noise, Opinion, Slate, TurnFailed, UserError, Visit
 from focusgroup.simulator.fidelity import Answers, Exam
 from focusgroup.simulator.noise import derive_seed
@@ -33,7 +35,6 @@ from .panel_pace import Told, in_turn, untold
 
 Booleans = NDArray[np.bool_]
 CALIBRATION_PAGE = 10
-EMBEDDED_AT_ONCE, SERVER_AT_ONCE = 4, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Panel:
         personas: of the test users, from history rows only.
         weight: what an opinion is worth beside the statistics, learned on calibration users.
         weight_failed: calibration pages without an answer.
-        at_once: pages in flight.
+        at_once: pages in flight; `rooms.EMBEDDED_CONCURRENCY` for a model in this process.
         told: hears how many pages are done, of how many.
     """
 
@@ -86,7 +87,7 @@ class Panel:
     personas: Mapping[str, Persona]
     weight: OpinionWeight
     weight_failed: int = 0
-    at_once: int = SERVER_AT_ONCE
+    at_once: int = SERVER_CONCURRENCY
     told: Told = untold
 
     async def opinions(
@@ -171,12 +172,25 @@ class Panel:
             calibrated=False,
         )
 
-    def people(self, catalog: Catalog, user_ids: Sequence[str]) -> dict[str, Persona]:
-        """Personas of test users as this catalogue names the items they had."""
-        ground = self.ground
-        return personas_from_log(
-            ground.history, catalog, user_ids=user_ids, users=ground.dataset.users
-        )
+    def people(
+        self,
+        user_ids: Sequence[str],
+        *,
+        catalog: Catalog | None = None,
+        history: pd.DataFrame | None = None,
+    ) -> dict[str, Persona]:
+        """Personas of test users for `answer`.
+
+        Args:
+            catalog: what items are called there, if not as in the log.
+            history: what is known of these users, if not all their history; the other users stay
+                the yardstick.
+        """
+        rows = self.ground.history
+        if history is not None:
+            others = rows[~rows["user_id"].isin(set(user_ids))]
+            rows = pd.concat((others, history), ignore_index=True)
+        return _people(self.ground, rows, user_ids, catalog)
 
     def user(self, *, own_word: bool = False) -> LLMUser:
         """The users as a simulation meets them: with opinions pooled, or at their own word."""
@@ -206,7 +220,7 @@ async def seat_panel(
     style: Elicitation,
     *,
     calibration_users: int | None = None,
-    at_once: int = SERVER_AT_ONCE,
+    at_once: int = SERVER_CONCURRENCY,
     told: Told = untold,
 ) -> Panel:
     """A panel that knows what its opinions are worth.
@@ -223,9 +237,7 @@ async def seat_panel(
         llm=llm,
         prompter=prompter,
         style=style,
-        personas=personas_from_log(
-            ground.history, ground.catalog, user_ids=ground.test, users=ground.dataset.users
-        ),
+        personas=_people(ground, ground.history, ground.test),
         weight=OpinionWeight(0.0, 0.0, 0.0, 0),
         at_once=at_once,
         told=told,
@@ -238,12 +250,9 @@ async def seat_panel(
     known = ground.history[ground.history["user_id"].isin(set(ground.calibration))]
     opinions = await panel.opinions(
         [PanelPage(page.user_id, page.slate.item_ids) for page in pages],
-        personas=personas_from_log(
-            known, ground.catalog, user_ids=[page.user_id for page in pages],
-            users=ground.dataset.users,
-        ),
+        personas=_people(ground, known, [page.user_id for page in pages]),
         order=seed,
-    )  # fmt: skip
+    )
     answered = [(p, o) for p, o in zip(pages, opinions, strict=True) if o is not None]
     weight = weigh_opinions([p for p, _ in answered], [o for _, o in answered], seed=seed)
     return replace(panel, weight=weight, weight_failed=len(pages) - len(answered))
@@ -261,6 +270,13 @@ def exam_pages(exam: Exam) -> list[PanelPage]:
         items = tuple(exam.item_ids[item] for item in exam.items[rows])
         pages.append(PanelPage(user_id, items, pages[-1].number + 1 if same else 0))
     return pages
+
+
+def _people(
+    ground: Ground, rows: pd.DataFrame, user_ids: Sequence[str], catalog: Catalog | None = None
+) -> dict[str, Persona]:
+    shown = ground.catalog if catalog is None else catalog
+    return personas_from_log(rows, shown, user_ids=user_ids, users=ground.dataset.users)
 
 
 def _failed(exam: Exam, opinions: Opinions) -> Booleans:

@@ -27,7 +27,8 @@ from .panel_pace import in_turn
 SHOWN = 20  # titles at most, and at most half of what is known
 NAMED = 5
 NAME_LIMIT = 60
-_YEAR = re.compile(r"\(\d{4}\)")
+_NUMBER = re.compile(r"^\s*\d{1,2}[.)]\s")  # lists are numbered, whatever they are asked to be
+_BRACKETS = re.compile(r"\([^()]*(?:\)|$)")  # a year, another title; cut off, they stay open
 _ARTICLE = re.compile(r"^(the|an?|la|le|les|il|el|los|las|der|die|das) ")
 
 Titles = Mapping[str, str]
@@ -44,9 +45,9 @@ class _Case:
 
 async def leakage_row(panel: Panel, *, users: int = 40, seed: int) -> Row:
     """`leakage`: the model sees the first titles of a history, and nothing else of the user, and
-    names the next ones.
+    names more.
 
-    A title counts if it is that of an item in the hidden rest (held-out events included), year,
+    A title counts if it is that of an item in the hidden rest (held-out events included), brackets,
     article, case and punctuation aside. Popularity names as many of the items that most other users
     had. Where the log holds what was rejected, a history is what the user engaged with.
 
@@ -102,7 +103,7 @@ async def leakage_row(panel: Panel, *, users: int = 40, seed: int) -> Row:
 def completion_prompt(titles: Sequence[str], domain: Domain) -> tuple[Message, ...]:
     """The first titles of a history, oldest first, and the question for the next."""
     noun = domain.item_noun
-    listed = "\n".join(f"{n}. {fence(title, TITLE_LIMIT)}" for n, title in enumerate(titles, 1))
+    listed = "\n".join(fence(title, TITLE_LIMIT) for title in titles)
     return (
         Message(
             "system",
@@ -133,10 +134,14 @@ def named_titles(completion: Completion) -> tuple[str, ...]:
 
 
 def plain(title: str) -> str:
-    """A title without year, leading article, case and punctuation, cut as a reply may be."""
-    words = _YEAR.sub(" ", unicodedata.normalize("NFKC", title)[:NAME_LIMIT]).casefold()
-    spaced = "".join(c if c.isalnum() else " " for c in words).split()
-    return _ARTICLE.sub("", " ".join(spaced))
+    """A title without brackets, leading article, case and punctuation, cut as a reply may be."""
+    text = _NUMBER.sub("", unicodedata.normalize("NFKC", title)).strip()[:NAME_LIMIT].casefold()
+    words = _words(_BRACKETS.sub(" ", text)) or _words(text)
+    return _ARTICLE.sub("", words)
+
+
+def _words(text: str) -> str:
+    return " ".join("".join(c if c.isalnum() else " " for c in text).split())
 
 
 _SCHEMA = {

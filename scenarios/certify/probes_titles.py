@@ -42,7 +42,7 @@ async def title_row(
     statistics = _answers(titled), _answers(coded)
     if panel is None or opinions is None:
         return title_anonymised(exam, *statistics, seed=seed)
-    people = panel.people(nameless, exam.user_ids)
+    people = panel.people(exam.user_ids, catalog=nameless)
     again = await panel.answer(exam, personas=people, catalog=nameless, order=opinions.order)
     alone = panel.alone(exam, opinions), panel.alone(exam, again)
     pooled = panel.pooled(exam, opinions, titled), panel.pooled(exam, again, coded)

@@ -78,9 +78,12 @@ def title_anonymised(
 
 def unanswered(count: int, what: str) -> str:
     """How many are left out, for a note; "" if none are."""
-    if not count:
-        return ""
-    return f"{count} {what}{'' if count == 1 else 's'} left out: unanswered"
+    return f"{counted(count, what)} left out: unanswered" if count else ""
+
+
+def counted(count: int, what: str) -> str:
+    """``1 page``, ``2 pages``."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _percent(values: Floats) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from focusgroup.agents import Answer, Score
+from focusgroup.agents import Answer, Prompter, Score, load_language
 from focusgroup.agents.fence import fence
 from focusgroup.agents.llm import Completion, CompletionRequest
 from focusgroup.scenarios.certify.ground import Ground
@@ -31,6 +31,17 @@ def test_payloads_are_twenty_different_ones_and_land_where_they_are_put() -> Non
         assert attacked(item, payload, Carrier.TITLE).description == "Once."
         assert payload.text.strip() in attacked(item, payload, Carrier.DESCRIPTION).description
         assert attacked(item, payload, Carrier.DESCRIPTION).title == "Film"
+
+
+@pytest.mark.parametrize("carrier", list(Carrier))
+@pytest.mark.parametrize("long", [False, True])
+def test_every_payload_reaches_the_model(planted: Ground, carrier: Carrier, long: bool) -> None:
+    prompter = Prompter(load_language("en"), planted.dataset.domain)
+    text = "A man walks into a bar and says something. " * (30 if long else 1)
+    for item in (Item("i", text[:90], ("drama",), text), Item("i", f"{text[:30]}…", (), text)):
+        assert not is_attacked(prompter.item(item))
+        for payload in PAYLOADS:
+            assert is_attacked(prompter.item(attacked(item, payload, carrier))), payload.name
 
 
 def test_the_behaviour_model_gains_nothing_from_text(planted: Ground, planted_exam: Exam) -> None:
@@ -99,6 +110,8 @@ def test_what_has_no_weight_gains_nothing_by_obeying(
 
     row = asyncio.run(go())
     assert row.verdict == "pass" and row.value == 0
+    assert row.baselines["model alone"].mean > 0.3
+    assert row.baselines["behaviour model alone"].mean == 0
 
 
 def test_replies_out_of_schema_fail_the_row_even_when_a_fresh_attempt_mends_them(

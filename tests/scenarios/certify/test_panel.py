@@ -180,3 +180,27 @@ def test_progress_is_told_page_by_page(seats: Any, planted_exam: Exam, honest_mo
 
     opinions = asyncio.run(go())
     assert heard == [(n + 1, len(opinions.pages)) for n in range(len(opinions.pages))]
+
+
+def test_a_replay_of_what_was_never_asked_is_one_clear_error(
+    seats: Any, planted_exam: Exam, honest_model: Any
+) -> None:
+    async def go() -> Any:
+        await seats(honest_model)
+        await (await seats.replay()).answer(planted_exam)
+
+    with pytest.raises(UserError, match="no stored answer"):
+        asyncio.run(go())
+
+
+def test_a_persona_may_know_less_of_a_user_or_nothing(
+    seats: Any, planted: Ground, honest_model: Any
+) -> None:
+    panel = asyncio.run(seats(honest_model))
+    user = planted.test[0]
+    own = planted.history[planted.history["user_id"] == user]
+    assert panel.people([user])[user] == panel.personas[user]
+    short = panel.people([user], history=own.iloc[:1])[user]
+    assert len(short.liked) + len(short.disliked) == 1
+    nobody = panel.people([user], history=own.iloc[:0])[user]
+    assert not nobody.liked and not nobody.tastes and nobody.habit is None

@@ -34,7 +34,8 @@ def knows_the_log(ground: Ground, honest: Any) -> Any:
     def model(request: CompletionRequest) -> Any:
         if not asks_for_titles(request):
             return honest(request)
-        shown = re.findall(r"^\d+\. (.*)$", request.messages[1].content, re.MULTILINE)
+        listed = request.messages[1].content.partition("<<<\n")[2].partition("\n>>>")[0]
+        shown = listed.split("\n")
         for user, items in histories.items():
             if [ground.catalog[i].title for i in items[: len(shown)]] == shown:
                 rest = items[len(shown) :] + held_out[user]
@@ -99,6 +100,11 @@ def test_completions_that_fail_are_counted_and_without_a_schema_nothing_is_known
         ("the matrix", "The Matrix (1999)"),
         ("Amélie", "Amélie (2001)"),
         ("WHAT'S UP DOC", "What's Up, Doc? (1972)"),
+        ("3. Antz (1998)", "Antz (1998)"),
+        ("Twelve Monkeys (1995)", "Twelve Monkeys (a.k.a. 12 Monkeys) (1995)"),
+        ("Independence Day (a.k.a. ID", "Independence Day (a.k.a. ID4) (1996)"),
+        ("12 angry men", "12 Angry Men (1957)"),
+        ("(500)", "(500)"),
         ("x" * 60, "x" * 90),
     ],
 )
