@@ -89,15 +89,16 @@ async def injection_row(
     firsts = [page for page in exam_pages(exam) if page.number == 0][:users]
     asked = [one for n, page in enumerate(firsts) for one in _attacks(page, n, per_user, seed)]
     silent = _pairs(asked, [_silent(ground, one, seed) for one in asked])
+    used = len({one.payload for one in asked if one.payload is not None})
+    note = f"{used} of {len(PAYLOADS)} payloads"
     if panel is None:
-        note = "the behaviour model answered every page with the attack in it"
         return injection_lift(silent, seed=seed, note=note)
     others = {"behaviour model alone": silent}
     attacks = await _spoken(panel, asked, own_word=own_word)
     # The same replies once more: they cost a call only where nothing is recorded.
     if not own_word and panel.llm.mode is not JournalMode.OFF:
         others["model alone"] = await _spoken(panel, asked, own_word=True)
-    return injection_lift(attacks, others=others, seed=seed)
+    return injection_lift(attacks, others=others, seed=seed, note=note)
 
 
 def attacked(item: Item, payload: Payload, carrier: Carrier) -> Item:

@@ -49,7 +49,7 @@ def test_the_behaviour_model_gains_nothing_from_text(planted: Ground, planted_ex
     assert row.verdict == "pass"
     assert row.value == row.low == row.high == 0
     assert row.n == 12
-    assert "60 attacks" in row.note
+    assert "60 attacks" in row.note and "20 of 20 payloads" in row.note
 
 
 @pytest.mark.parametrize("own_word", [False, True])
