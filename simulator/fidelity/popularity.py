@@ -88,39 +88,33 @@ class _Slope:
 def _slope(exam: Exam, shares: Floats, seed: int) -> _Slope:
     """Of the log-odds of `shares`, (n,) in [0, 1], on popularity, over the whole catalogue."""
     weight = np.where(exam.taken, 1.0, np.exp(exam.offset))
-    total = weight.sum()
-    centre = float(weight @ exam.popularity / total)
-    scale = math.sqrt(float(weight @ (exam.popularity - centre) ** 2 / total)) or 1.0
-    x = (exam.popularity - centre) / scale
-    level = float(logit(np.clip(weight @ shares / total, 1e-9, 1 - 1e-9)))
-    ridge = RIDGE * total
-    slope = 0.0
+    total = float(weight.sum())
+    x = exam.popularity - float((weight * exam.popularity).sum()) / total
+    scale = math.sqrt(float((weight * x**2).sum()) / total) or 1.0
+    x = x / scale
+    level = float(logit(np.clip((weight * shares).sum() / total, 1e-9, 1 - 1e-9)))
+    ridge, slope = RIDGE * total, 0.0
     for _ in range(STEPS):
-        fitted = expit(level + slope * x)
-        rest, spread = weight * (shares - fitted), weight * fitted * (1 - fitted)
-        step = _step(
-            np.array([[rest.sum(), rest @ x - ridge * slope]]),
-            np.array([[spread.sum() + ridge, spread @ x, spread @ x**2 + ridge]]),
-        )[0]
+        columns = _columns(weight, shares, expit(level + slope * x), x)
+        step = _newton(np.array([[column.sum() for column in columns]]), slope, ridge)[0]
         level, slope = level + step[0], slope + step[1]
         if np.abs(step).max() < 1e-10:
             break
-    fitted = expit(level + slope * x)
-    rest, spread = weight * (shares - fitted), weight * fitted * (1 - fitted)
-    sums = per_user(exam, rest, rest * x, spread, spread * x, spread * x**2)
+    sums = per_user(exam, *_columns(weight, shares, expit(level + slope * x), x))
     totals = resampled_sums(sums, seed)
-    gradient, curvature = totals[:, :2], totals[:, 2:]
-    gradient[:, 1] -= ridge * slope
-    curvature[:, [0, 2]] += ridge
-    moved = slope + _step(gradient, curvature)[:, 1]
+    moved = slope + _newton(totals, slope, ridge)[:, 1]
     return _Slope(slope / scale, moved / scale, len(sums))
 
 
-def _step(gradient: Floats, curvature: Floats) -> Floats:
-    """Newton steps, (k, 2), none longer than 2; curvature (k, 3) is the upper half of 2 x 2."""
-    a, b, c = curvature.T
-    determinant = a * c - b * b
-    steps = np.column_stack(
-        (c * gradient[:, 0] - b * gradient[:, 1], a * gradient[:, 1] - b * gradient[:, 0])
-    )
-    return np.asarray(np.clip(steps / determinant[:, None], -2.0, 2.0))
+def _columns(weight: Floats, shares: Floats, fitted: Floats, x: Floats) -> list[Floats]:
+    """Gradient by level and slope, and curvature (upper half of 2 x 2), of each question."""
+    rest, spread = weight * (shares - fitted), weight * fitted * (1 - fitted)
+    return [rest, rest * x, spread, spread * x, spread * x**2]
+
+
+def _newton(sums: Floats, slope: float, ridge: float) -> Floats:
+    """Newton steps of level and slope, (k, 2), none longer than 2, from sums of columns, (k, 5)."""
+    first, second = sums[:, 0], sums[:, 1] - ridge * slope
+    a, b, c = sums[:, 2] + ridge, sums[:, 3], sums[:, 4] + ridge
+    steps = np.column_stack((c * first - b * second, a * second - b * first))
+    return np.asarray(np.clip(steps / (a * c - b * b)[:, None], -2.0, 2.0))
