@@ -41,7 +41,7 @@ class Held:
     """A duel and what came of it.
 
     Attributes:
-        why: the model's own words, untrusted, or "".
+        why: the model's own words, untrusted, or what went wrong, or "".
         completion_keys: journal keys of all completions asked, failed attempts included.
     """
 

@@ -53,8 +53,12 @@ def _with_interval(estimate: Estimate) -> str:
     if math.isnan(estimate.mean):
         return "-"
     if math.isnan(estimate.low):
-        return f"{estimate.mean:+.2f}"
-    return f"{estimate.mean:+.2f} [{estimate.low:+.2f}, {estimate.high:+.2f}]"
+        return _signed(estimate.mean)
+    return f"{_signed(estimate.mean)} [{_signed(estimate.low)}, {_signed(estimate.high)}]"
+
+
+def _signed(value: float) -> str:
+    return f"{round(value, 2) + 0.0:+.2f}"  # + 0.0 turns -0.0 into 0.0
 
 
 def _percent(estimate: Estimate) -> str:

@@ -42,7 +42,7 @@ def duel_row(
         return not_known("duel_tau", reason, baselines)
     truth = np.nanmean(real, axis=0)
     rng = np.random.default_rng(derive_seed(seed, "duel_tau"))
-    strengths = bradley_terry(_samples(won, users, rng, replace=True))
+    strengths = bradley_terry(_samples(won, users, rng))
     taus = tau(strengths, truth)
     low, high = np.quantile(taus, [0.025, 0.975])
     found = Estimate(float(taus.mean()), float(low), float(high), users)
@@ -84,18 +84,19 @@ def different(real: Floats) -> Booleans:
 
 
 def calls_needed(won: Floats, truth: Floats, calls: float, rng: np.random.Generator) -> int | None:
-    """Calls of the smallest panel whose mean tau passes, or None if none does.
+    """Calls of the smallest panel from which on mean tau passes, or None if all do not reach it.
 
     Args:
         won: (users, arms, arms), see `wins_by_user`.
         calls: a user's.
     """
-    users = len(won)
-    for panel in sorted({n for n in _PANELS if n < users} | {users}):
-        drawn = bradley_terry(_samples(won, panel, rng, replace=False))
-        if float(tau(drawn, truth).mean()) >= PASS:
-            return round(panel * calls)
-    return None
+    users, enough = len(won), None
+    for panel in (users, *(n for n in reversed(_PANELS) if n < users)):
+        drawn = bradley_terry(_samples(won, panel, rng))
+        if float(tau(drawn, truth).mean()) < PASS:
+            break
+        enough = round(panel * calls)
+    return enough
 
 
 def _note(
@@ -121,10 +122,7 @@ def _note(
     return "; ".join(parts)
 
 
-def _samples(won: Floats, size: int, rng: np.random.Generator, *, replace: bool) -> Floats:
-    """(samples, arms, arms): wins of `size` users drawn again and again."""
-    users = len(won)
-    if not replace and size == users:
-        return np.asarray(won.sum(axis=0)[None])
-    drawn = (rng.choice(users, size=size, replace=replace) for _ in range(RESAMPLES))
+def _samples(won: Floats, size: int, rng: np.random.Generator) -> Floats:
+    """(samples, arms, arms): wins of `size` users, drawn with replacement again and again."""
+    drawn = (rng.integers(len(won), size=size) for _ in range(RESAMPLES))
     return np.stack([won[rows].sum(axis=0) for rows in drawn])

@@ -91,8 +91,8 @@ def test_a_choice_with_its_strength(letter: str, strength: int, expected: float)
 
 
 def test_the_longest_choice_fits_the_token_limit_at_a_token_a_character() -> None:
-    longest = choice("A", 3, "x" * 48)
-    assert len(longest) - 48 <= CHOICE_TOKENS - 48 + 4
+    longest = {"choice": "A", "strength": 3, "why": "x" * 48}
+    assert len(json.dumps(longest, separators=(",", ":"))) <= CHOICE_TOKENS
 
 
 @pytest.mark.parametrize(
