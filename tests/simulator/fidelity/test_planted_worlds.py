@@ -232,7 +232,7 @@ def test_rows_about_persons_rise_with_what_is_known_of_them(planted, shown, shar
     assert [row.passes for row in swap][3:] == [True, True]
     # The contrast is a share of the real difference, so it is r itself.
     assert [row.value for row in contrast] == pytest.approx(LADDER, abs=0.06)
-    assert [row.verdict for row in contrast][0] == "fail"
+    assert contrast[0].verdict == "fail"
     assert all(row.passes for row in contrast[1:])
 
 
