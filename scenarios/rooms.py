@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from focusgroup.agents import (
-    Answer,
     BehaviourModel,
     Elicitation,
     LLMUser,
@@ -23,7 +22,6 @@ from focusgroup.agents import (
     Prompter,
     RandomUser,
     RecordedUser,
-    Score,
     SlotBiasedUser,
     StatisticalUser,
     Voice,
@@ -36,6 +34,7 @@ from focusgroup.agents import (
 )
 from focusgroup.agents.llm import BudgetedLLM, JournaledLLM, JournalMode, open_llm, parse_llm
 from focusgroup.agents.memory import remember
+from focusgroup.agents.styles import elicitation as style_of
 from focusgroup.simulator import (
     Audience,
     BatchUserAgent,
@@ -177,7 +176,9 @@ class RoomBuilder:
         self, name: str, spec: AudienceSpec, people: _People
     ) -> tuple[Speaker, LLMUser]:
         llm = self._open(name, spec)
-        elicitation = Answer(spec.temperature) if spec.style == "answer" else Score()
+        elicitation = style_of(
+            spec.style, pooled=spec.decision == "pooled", temperature=spec.temperature
+        )
         if self.means.recorded is None:
             await _check_capabilities(llm, elicitation, spec)
         prompter = Prompter(load_language(spec.language), self.dataset.domain)

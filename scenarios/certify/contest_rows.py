@@ -30,7 +30,8 @@ from .yardsticks import yardsticks
 
 Floats = NDArray[np.float64]
 SEEDS = 3
-DRAWN, STATISTICS = "drawn actions", "behaviour model"
+COPIED = 30  # items of the recommender that is compared with itself
+DRAWN, STATISTICS, SESSIONS = "drawn actions", "behaviour model", "sessions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,7 @@ async def hold(candidate: Candidate, user_ids: tuple[str, ...], *, seed: int) ->
     field = line_up(candidate.ground)
     contest = held_contest(candidate.ground, field, user_ids)
     answers, opinions = await _asked(candidate, contest, seed)
-    paper, place = contest_paper(contest, seed=seed)
-    statistics = in_pairs(candidate.statistics(paper), place)
-    return Held(contest, field, answers, statistics, opinions)
+    return Held(contest, field, answers, _silent(candidate, contest, seed), opinions)
 
 
 async def contest_rows(
@@ -82,13 +81,15 @@ async def contest_rows(
     beside = dict(yardsticks(ground, contest, held.field))
     if candidate.panel is not None:
         beside[STATISTICS] = contest.value(_worth(ground, held.statistics))
+    ranking = _ranking(held, worth, _drawn(ground, held, seed), beside, sample, seed)
+    tau = Estimate(ranking[0].value, ranking[0].low, ranking[0].high, ranking[0].n)
     return [
-        *_ranking(held, worth, _drawn(ground, held, seed), beside, sample, seed),
-        _copies(held, sample, seed),
+        *ranking,
+        _copies(candidate, held, sample, seed),
         await _dose_row(candidate, held, seed),
         await _swap_row(ground, held, swap, seed),
         _training_row(candidate, seed),
-        await _duel_row(candidate, held, seed),
+        await _duel_row(candidate, held, {SESSIONS: tau}, seed),
     ]
 
 
@@ -125,21 +126,36 @@ def _drawn(ground: Ground, held: Held, seed: int) -> list[Floats]:
     ]
 
 
-def _copies(held: Held, sample: int, seed: int) -> Row:
-    """Two copies of the recommender that real users valued most, met by users who answered all."""
+def _copies(candidate: Candidate, held: Held, sample: int, seed: int) -> Row:
+    """Two copies of the recommender that real users valued most, met by users who answered all.
+
+    Without a language model on three pages: a handful of clicks makes the test coarse.
+    """
     if not held.answers.calibrated:
         return not_known("aa_false_positives", "at their own word these users draw nothing")
-    contest, chance = held.contest, _chance(held.answers)
+    contest, answers = held.contest, held.answers
+    copied = contest.best()
+    if candidate.panel is None:
+        name = contest.names[copied]
+        field = {name: held.field[name]}
+        contest = held_contest(candidate.ground, field, contest.user_ids, k=COPIED)
+        answers, copied = _silent(candidate, contest, seed), 0
+    chance = _chance(answers)
     answered = ~np.isnan(contest.value(chance)).any(axis=1)
     if not answered.any():
         return not_known("aa_false_positives", "no user answered everything")
-    met = contest.clicks(contest.best(), np.nan_to_num(chance))
+    met = contest.clicks(copied, np.nan_to_num(chance))
 
     def copy(run_seed: int) -> Floats:
         return met(run_seed)[answered]
 
     shown = np.full(int(answered.sum()), float(contest.top.shape[2]))
     return aa_false_positives(copy, copy, shown, sample=sample, seed=seed)
+
+
+def _silent(candidate: Candidate, contest: Contest, seed: int) -> Answers:
+    paper, place = contest_paper(contest, seed=seed)
+    return in_pairs(candidate.statistics(paper), place)
 
 
 async def _asked(
@@ -182,7 +198,9 @@ def _training_row(candidate: Candidate, seed: int) -> Row:
     return training_value(ground, browsing, chances, judged.star_chances, seed=seed)
 
 
-async def _duel_row(candidate: Candidate, held: Held, seed: int) -> Row:
+async def _duel_row(
+    candidate: Candidate, held: Held, beside: Mapping[str, Estimate], seed: int
+) -> Row:
     panel, contest, ground = candidate.panel, held.contest, candidate.ground
     if panel is None:
         judge: SpokenDuels | ExpectedDuels = ExpectedDuels(ground.behaviour, ground.histories)
@@ -194,7 +212,7 @@ async def _duel_row(candidate: Candidate, held: Held, seed: int) -> Row:
         judge, contest.names, contest.user_ids, contest.item_ids, contest.top,
         at_once=1 if panel is None else panel.at_once,
     )  # fmt: skip
-    return duel_row(outcomes, contest.names, contest.real, seed=seed)
+    return duel_row(outcomes, contest.names, contest.real, seed=seed, baselines=beside)
 
 
 def _worth(ground: Ground, answers: Answers) -> Floats:
