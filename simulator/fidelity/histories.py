@@ -22,6 +22,7 @@ from .sitting import NOBODY, Sitting, failures
 PASSES, STRONG = 0.65, 0.60
 FEWEST = 40  # users; below, a classifier learns nothing from half of them
 FOLDS = 5
+HALVINGS = 2  # of the users, for each draw
 FAR = 4.0  # standard deviations; further out is as far
 CONTROL = "real against real"
 
@@ -39,7 +40,7 @@ def c2st_auc(
 
     Passes at .65, strong at .60; .5 is a coin (two-sample test, Lopez-Paz and Oquab 2017). Every
     user's choices become a row of `habits`; one half of the users gives its real histories, the
-    other its drawn ones, then the other way round; three draws and halvings, averaged. The
+    other its drawn ones, then the other way round; three draws, two halvings each, averaged. The
     classifier is a regularised logistic regression on habits and their squares (a spread that is
     wrong shows in squares), cross-validated, compared within folds. Below .5 counts as .5.
     `real against real`, beside it, compares the real histories of the same two halves and must be
@@ -105,12 +106,13 @@ def _told_apart(sat: Sitting, known: _Known, seed: int) -> tuple[Estimate, Estim
     for n in range(DRAWS):
         real, drawn = _histories(sat, known, seed, n)
         users = len(real)
-        order = np.random.default_rng(derive_seed(seed, "halves", n)).permutation(users)
-        one, two = order[: users // 2], order[users // 2 :]
-        folds_seed = derive_seed(seed, "folds", n) % 2**32
-        tests += _folds(drawn, one, real, two, folds_seed)
-        tests += _folds(drawn, two, real, one, folds_seed)
-        controls += _folds(real, one, real, two, folds_seed)
+        for half in range(HALVINGS):
+            order = np.random.default_rng(derive_seed(seed, "halves", n, half)).permutation(users)
+            one, two = order[: users // 2], order[users // 2 :]
+            folds_seed = derive_seed(seed, "folds", n, half) % 2**32
+            tests += _folds(drawn, one, real, two, folds_seed)
+            tests += _folds(drawn, two, real, one, folds_seed)
+            controls += _folds(real, one, real, two, folds_seed)
     weights = user_weights(users, seed)
     return _auc(tests, weights), _auc(controls, weights)
 

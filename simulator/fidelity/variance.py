@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
 from focusgroup.simulator.metrics.results import Estimate
 
-from .chance_draws import DRAWS, drawn_choices, drawn_stars, star_uniforms
+from .chance_draws import LEVELS
 from .exam import Answers, Exam, Floats
 from .row import Row, judged, not_known
 from .samples import between, resampled_sums
@@ -23,19 +24,24 @@ ALIKE = "users all alike"
 def variance_ratio(
     exam: Exam, answers: Answers, baselines: Mapping[str, Answers] = NOBODY, *, seed: int
 ) -> Row:
-    """Variance between users of the share of questions taken: drawn / real. Passes in .7-1.3.
+    """Variance between users of how much they take: drawn choices / real. Passes in .7-1.3.
 
-    Drawn and real choices answer the same questions, so the noise of few questions is the same in
-    both; three draws, averaged. `users all alike`, beside it, is that noise alone: where it is so
-    large that users without any difference would pass, the row is n/a.
+    Where the log holds all that was shown: of the share of the shown items taken. Elsewhere an
+    exam asks active users about more items, so shares within it hide who is active: there it is
+    the number of items taken from the whole catalogue, each question that was not taken standing
+    for exp(offset) items (Horvitz and Thompson 1952).
+
+    Draws add the noise that real choices have: the variance of what is expected of each user plus
+    the mean variance of a user's draw (law of total variance: the mean over all draws, exactly),
+    less what the choice of questions adds. `users all alike`, beside it, is noise alone; where it
+    is so large that users without any difference would pass, the row is n/a.
     """
     sat = Sitting.of(exam, answers)
     if reason := sat.chances_missing():
         return not_known("variance_ratio", reason)
-    found = _Compared.choices(sat, seed)
+    found = _choices(sat)
     beside = sat.calibrated_beside(baselines).items()
-    others = {name: _Compared.choices(other, seed) for name, other in beside}
-    return _row(found, others, seed, failures(answers))
+    return _row(found, {name: _choices(other) for name, other in beside}, seed, failures(answers))
 
 
 def stars_variance_ratio(
@@ -50,68 +56,82 @@ def stars_variance_ratio(
         return not_known("variance_ratio", "it gives no probabilities of stars")
     if not len(sat.exam):
         return not_known("variance_ratio", "no rated item was answered")
-    found = _Compared.ratings(sat, sat.answers.star_chances, seed)
     others = {
-        name: _Compared.ratings(other, other.answers.star_chances, seed)
+        name: _ratings(other, other.answers.star_chances)
         for name, other in sat.beside(baselines).items()
         if other.answers.star_chances is not None
     }
-    return _row(found, others, seed, failures(answers))
+    return _row(_ratings(sat, sat.answers.star_chances), others, seed, failures(answers))
 
 
 @dataclass(frozen=True, slots=True)
 class _Compared:
-    """Each user's mean of what really happened, and of each draw: (users,), (users, draws).
+    """One number a user, (users,) each.
 
     Attributes:
-        alike: variance of the real means if all questions were alike to all users.
-        asked: questions a user, (users,).
+        real: what the user did. expected: what the simulator expects. noise: the variance of a
+            draw around that. alike: the variance of a draw if all users were one.
+        questions: how many it rests on.
     """
 
     real: Floats
-    drawn: Floats
-    alike: float
-    asked: Floats
-
-    @classmethod
-    def choices(cls, sat: Sitting, seed: int) -> _Compared:
-        chances = sat.answers.chance(sat.exam)
-        draws = [drawn_choices(chances, seed, n).astype(np.float64) for n in range(DRAWS)]
-        return cls._of(sat, sat.exam.taken.astype(np.float64), draws)
-
-    @classmethod
-    def ratings(cls, sat: Sitting, chances: Floats, seed: int) -> _Compared:
-        draws = [drawn_stars(chances, star_uniforms(len(chances), seed, n)) for n in range(DRAWS)]
-        return cls._of(sat, sat.exam.stars, draws)
-
-    @classmethod
-    def _of(cls, sat: Sitting, real: Floats, draws: list[Floats]) -> _Compared:
-        sums = per_user(sat.exam, np.ones(len(real)), real, *draws)
-        asked = sums[:, 0]
-        means = sums[:, 1:] / asked[:, None]
-        return cls(means[:, 0], means[:, 1:], float((real.var() / asked).mean()), asked)
+    expected: Floats
+    noise: Floats
+    alike: Floats
+    questions: Floats
 
     def ratio(self, seed: int) -> Estimate:
         users = len(self.real)
-        means = np.column_stack((self.real, self.drawn))
-        means = means - means.mean(axis=0)  # squares of small numbers lose nothing
-        totals = resampled_sums(np.hstack((means, means**2)), seed) / users
-        columns = means.shape[1]
-        spread = totals[:, columns:] - totals[:, :columns] ** 2
+        pairs = np.column_stack((self.real, self.expected))
+        pairs = pairs - pairs.mean(axis=0)  # squares of small numbers lose nothing
+        columns = np.column_stack((pairs, pairs**2, self.noise))
+        totals = np.vstack((columns.sum(axis=0), resampled_sums(columns, seed))) / users
+        spread = totals[:, 2:4] - totals[:, :2] ** 2
         with np.errstate(divide="ignore", invalid="ignore"):
-            replicates = spread[:, 1:].mean(axis=1) / spread[:, 0]
-            point = float(self.drawn.var(axis=0).mean() / self.real.var())
-        return between(point, np.where(np.isfinite(replicates), replicates, np.nan), users)
+            ratios = np.maximum(spread[:, 1] + totals[:, 4], 0.0) / spread[:, 0]
+        return between(ratios[0], np.where(np.isfinite(ratios[1:]), ratios[1:], np.nan), users)
+
+
+def _choices(sat: Sitting) -> _Compared:
+    exam = sat.exam
+    items = np.where(exam.taken, 1.0, np.exp(exam.offset))
+    chances = expit(sat.answers.log_odds)
+    share = float(exam.taken.sum() / items.sum())
+    sums = per_user(
+        exam,
+        exam.taken.astype(np.float64),
+        items * chances,
+        items * chances * (1 - chances) - items * (items - 1) * chances**2,
+        items * share * (1 - share),
+        np.ones(len(exam)),
+    )
+    questions = sums[:, 4]
+    size = np.full(len(sums), float(len(exam.item_ids))) if exam.offset.any() else questions
+    return _Compared(
+        sums[:, 0] / size, sums[:, 1] / size, sums[:, 2] / size**2, sums[:, 3] / size**2, questions
+    )
+
+
+def _ratings(sat: Sitting, chances: Floats) -> _Compared:
+    expected = chances @ LEVELS
+    stars = sat.exam.stars
+    sums = per_user(
+        sat.exam, stars, expected, chances @ LEVELS**2 - expected**2, np.ones(len(stars))
+    )
+    size = sums[:, 3]
+    return _Compared(
+        sums[:, 0] / size, sums[:, 1] / size, sums[:, 2] / size**2, stars.var() / size, size
+    )
 
 
 def _row(found: _Compared, others: Mapping[str, _Compared], seed: int, note: str) -> Row:
     if np.ptp(found.real) < 1e-12:
         return not_known("variance_ratio", "real users do not differ at all")
-    alike = found.alike / float(found.real.var())
+    alike = float(found.alike.mean() / found.real.var())
     if alike >= LEAST:
         return not_known(
             "variance_ratio",
-            f"{np.median(found.asked):.0f} questions a user are too few: users all alike would"
+            f"{np.median(found.questions):.0f} questions a user are too few: users all alike would"
             f" score {alike:.2f}",
         )
     ratio = found.ratio(seed)
