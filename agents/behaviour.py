@@ -34,7 +34,7 @@ from focusgroup.simulator.types import (
 from .assumed import Assumed
 from .choice import Choice, sigmoid
 from .decide import leave_reason
-from .features import CHOICE, FeatureSpace, UserSide
+from .features import CHOICE, SIGNALS, FeatureSpace, UserSide
 from .memory import FATIGUE_PER_PAGE, SATISFACTION_WEIGHT, Memory, remember
 from .pages import Pages
 from .stars import Stars
@@ -68,8 +68,8 @@ class BehaviourModel:
         stars: None where the data has no ratings.
         calibration_users: how many users theta was learned from.
         auc, popularity_auc: how well the model, and popularity alone, tell what a calibration user
-            went on to take from what the user did not: mean within-user area under the ROC curve,
-            statistics cross-fitted; NaN if no user has both.
+            went on to take from what the user did not, among new and equally popular items: mean
+            within-user area under the ROC curve, statistics cross-fitted; NaN if no user has both.
     """
 
     domain: Domain
@@ -140,7 +140,7 @@ class BehaviourModel:
     ) -> Mapping[str, Floats]:
         """Each thing the choice model looks at, alone: name -> a number a pair."""
         features = self.space.choice(self._users(histories), rows, items)
-        return {name: features[:, column] for column, name in enumerate(CHOICE)}
+        return {name: features[:, CHOICE.index(name)] for name in SIGNALS}
 
     def _users(self, histories: Sequence[Sequence[Interaction]]) -> UserSide:
         return self.space.users(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
 Floats = NDArray[np.float64]
+RIDGE = 5.0  # on weights of standardised features
+STEPS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,28 +30,34 @@ class Choice:
     negative_rate: float
 
     @classmethod
-    def fit(cls, features: Floats, engaged: NDArray[np.bool_], negative_rate: float) -> Choice:
+    def fit(cls, features: Floats, engaged: NDArray[np.bool_], kept: Floats | float) -> Choice:
         """Fit on (n, d) features and n labels.
 
-        With negatives kept at rate r, the fitted log-odds exceed the true ones by -log r: the
-        offset is taken off the intercept (prior correction, King and Zeng 2001).
+        Args:
+            kept: the rate at which negatives like this pair were kept, (n,) or one for all, in
+                (0, 1]. It may depend on the features alone. Log-odds in the sample exceed the true
+                ones by -log of it, so that is held fixed as an offset (King and Zeng 2001, by
+                stratum), and what is learned are the true ones.
 
         Raises:
             ValueError: there are no positives, or no negatives.
         """
         if engaged.all() or not engaged.any():
             raise ValueError("both engaged and not engaged pairs are needed")
+        rate = np.broadcast_to(np.asarray(kept, dtype=np.float64), engaged.shape)
         centre, scale = features.mean(axis=0), features.std(axis=0)
         scale = np.where(scale > 1e-12, scale, 1.0)
-        model = LogisticRegression(C=1.0, max_iter=1000).fit((features - centre) / scale, engaged)
+        standard = np.column_stack((np.ones(len(features)), (features - centre) / scale))
+        fitted = _newton(standard, engaged.astype(np.float64), -np.log(rate))
+        n_negative = np.count_nonzero(~engaged)
         return cls(
-            weights=model.coef_[0],
+            weights=fitted[1:],
             centre=centre,
             scale=scale,
-            intercept=float(model.intercept_[0]) + math.log(negative_rate),
+            intercept=float(fitted[0]),
             n=len(engaged),
             n_positive=int(engaged.sum()),
-            negative_rate=negative_rate,
+            negative_rate=float(n_negative / (1 / rate[~engaged]).sum()),
         )
 
     def log_odds(self, features: Floats) -> Floats:
@@ -59,6 +65,36 @@ class Choice:
         # Summed row by row, not by BLAS, whose last bits change with the shape of the batch.
         terms = (features - self.centre) / self.scale * self.weights
         return np.asarray(terms.sum(axis=1) + self.intercept)
+
+
+def _newton(features: Floats, engaged: Floats, offset: Floats) -> Floats:
+    """Ridge logistic regression with an offset; the first column is the intercept, not shrunk."""
+    ridge = np.full(features.shape[1], RIDGE)
+    ridge[0] = 1e-9
+    share = engaged.mean()
+    weights = np.zeros(features.shape[1])
+    weights[0] = np.log(share / (1 - share)) - offset.mean()
+
+    def loss(at: Floats) -> float:
+        log_odds = features @ at + offset
+        return float((np.logaddexp(0, log_odds) - engaged * log_odds).sum() + ridge @ at**2 / 2)
+
+    now = loss(weights)
+    for _ in range(STEPS):
+        chance = sigmoid(features @ weights + offset)
+        slope = features.T @ (chance - engaged) + ridge * weights
+        bend = (features.T * (chance * (1 - chance))) @ features + np.diag(ridge)
+        step = np.linalg.solve(bend, slope)
+        then = loss(weights - step)
+        while then > now and np.abs(step).max() > 1e-9:
+            step /= 2
+            then = loss(weights - step)
+        if not then < now:
+            break
+        weights, gain, now = weights - step, now - then, then
+        if gain < 1e-10 * abs(now):
+            break
+    return weights
 
 
 def sigmoid(x: Floats) -> Floats:

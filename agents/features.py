@@ -12,14 +12,36 @@ from numpy.typing import NDArray
 
 from focusgroup.simulator.types import Catalog
 
-from .taste import ItemIndex, Taste, attribute_profiles, history_matrix
+from .gaussian import Gaussian
+from .leaning import Leaning, year_kinds
+from .past import Past, summed
+from .taste import ItemIndex, Taste
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 SHRINK = 5.0  # pseudo-ratings at the overall mean, for item and user biases
+# Popularity bends here: log of a share of users.
+KNOTS = (-4.5, -3.0, -1.5)
 
-CHOICE = ("taste", "attributes", "item_bias", "popularity", "activity", "owned", "price_fit")
-RATING = ("item_bias", "user_bias", "attributes", "taste")
+SIGNALS = (
+    "taste",
+    "taste_lately",
+    "habits",
+    "attributes",
+    "years",
+    "liking",
+    "item_bias",
+    "popularity",
+    "price_fit",
+    "owned",
+)
+_CROSSED = (
+    *("taste x activity", "taste x popularity", "years x activity", "years x popularity"),
+    *("popularity x activity", "owned x popularity", "owned x activity"),
+)
+_BENT = tuple(f"popularity above {knot:g}" for knot in KNOTS)
+CHOICE = (*SIGNALS, "amount", "activity", "user_bias", "price", *_BENT, *_CROSSED)
+RATING = ("item_bias", "user_bias", "liking", "attributes", "taste")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +49,18 @@ class UserSide:
     """Many users as arrays: everything about them the features need.
 
     Attributes:
-        factors: (users, d). profiles: (users, attributes). owned: (users, items), log1p counts.
-        activity, bias, log_price: (users,). log_price is NaN where unknown.
+        taste, taste_lately, habits, liking: (users, d), for the factors of those names.
+        attributes, years: (users, kinds), leanings. owned: (users, items), log1p amounts.
+        activity: (users,), log1p of the number of items had. bias: (users,), stars above the
+            items'. log_price: (users,), NaN where unknown.
     """
 
-    factors: Floats
-    profiles: Floats
+    taste: Floats
+    taste_lately: Floats
+    habits: Floats
+    attributes: Floats
+    years: Floats
+    liking: Floats
     owned: sp.csr_matrix
     activity: Floats
     bias: Floats
@@ -51,31 +79,44 @@ class FeatureSpace:
 
     index: ItemIndex
     taste: Taste
+    habits: Taste
+    attributes: Leaning
+    years: Leaning
+    liking: Gaussian
     item_bias: Floats
     popularity: Floats
     log_price: Floats
     mean_stars: float
 
     @classmethod
-    def fit(cls, history: pd.DataFrame, catalog: Catalog, seed: int) -> FeatureSpace:
-        """Learn from history rows of calibration users."""
+    def fit(cls, log: pd.DataFrame, catalog: Catalog, seed: int) -> FeatureSpace:
+        """Learn from rows of the log of calibration users."""
         index = ItemIndex.of(catalog)
-        known = history[history["item_id"].isin(index.position)]
-        positions = known["item_id"].map(index.position).to_numpy(dtype=np.int64)
-        rated = (known["event"] == "rate").to_numpy()
+        known = log[log["item_id"].isin(index.position)]
+        users, names = pd.factorize(known["user_id"], sort=True)
+        items = np.asarray(known["item_id"].map(index.position), dtype=np.int64)
         values = known["value"].to_numpy(dtype=np.float64)
+        shape = (len(names), len(index.position))
+        bought = (known["event"] == "purchase").to_numpy()
+        order = np.argsort(users, kind="stable")
+        amounts = np.where(bought, values, 1.0)
+        past = Past.of_rows(users[order], items[order], amounts[order], shape)
+        taken = np.asarray(past.had.sum(axis=0), dtype=np.float64).ravel()
+        rated = (known["event"] == "rate").to_numpy()
         mean = float(values[rated].mean()) if rated.any() else 0.0
-        n_items = len(index.position)
-        totals = np.bincount(positions[rated], values[rated] - mean, n_items)
-        counts = np.bincount(positions[rated], minlength=n_items)
-        had = known.drop_duplicates(["user_id", "item_id"])["item_id"].map(index.position)
-        n_had = np.bincount(had.to_numpy(dtype=np.int64), minlength=n_items)
-        matrix = history_matrix(index, list(weighted_histories(known).values()))
+        totals = np.bincount(items[rated], values[rated] - mean, shape[1])
+        item_bias = totals / (np.bincount(items[rated], minlength=shape[1]) + SHRINK)
+        above = values[rated] - mean - item_bias[items[rated]]
+        kinds = sp.csr_matrix(index.attributes > 0, dtype=np.float64)
         return cls(
             index=index,
-            taste=Taste.fit(matrix, seed),
-            item_bias=totals / (counts + SHRINK),
-            popularity=np.log((n_had + 0.5) / (known["user_id"].nunique() + 1)),
+            taste=Taste.fit(past.had, seed, scaled=True),
+            habits=Taste.fit(past.times, seed),
+            attributes=Leaning.fit(kinds, kinds, taken),
+            years=Leaning.fit(*year_kinds(catalog), taken),
+            liking=Gaussian.fit(*_ratings(users[rated], items[rated], above, shape), seed),
+            item_bias=item_bias,
+            popularity=np.log((taken + 0.5) / (len(names) + 1)),
             log_price=np.log([item.price or np.nan for item in catalog.values()]),
             mean_stars=mean,
         )
@@ -85,57 +126,125 @@ class FeatureSpace:
         histories: Sequence[Sequence[tuple[str, float]]],
         ratings: Sequence[Sequence[tuple[str, float]]],
     ) -> UserSide:
-        """Fold users in from (item, weight) histories and (item, stars) ratings."""
-        matrix = history_matrix(self.index, histories)
+        """Fold users in from (item, amount) histories and (item, stars) ratings, oldest first."""
+        past = Past.of(self.index.position, histories)
         prices = np.nan_to_num(self.log_price)
         priced = (~np.isnan(self.log_price)).astype(np.float64)
-        weight = np.asarray(matrix @ priced)
+        weight = np.asarray(past.times @ priced)
         with np.errstate(invalid="ignore", divide="ignore"):
-            log_price = np.asarray(matrix @ (prices * priced)) / weight
+            log_price = np.asarray(past.times @ (prices * priced)) / weight
+        above, given = self._above(ratings)
+        count = np.asarray(given.sum(axis=1)).ravel()
         return UserSide(
-            factors=self.taste.users(matrix),
-            profiles=attribute_profiles(self.index, matrix),
-            owned=matrix,
-            activity=np.log1p(np.diff(matrix.indptr).astype(np.float64)),
-            bias=np.array([self._bias(rated) for rated in ratings]),
+            taste=_by_length(self.taste.users(past.had), past.had),
+            taste_lately=_by_length(self.taste.users(past.lately), past.lately),
+            habits=self.habits.users(past.times),
+            attributes=self.attributes.users(past.had),
+            years=self.years.users(past.lately),
+            liking=self.liking.users(above, given),
+            owned=past.times,
+            activity=np.log1p(np.diff(past.had.indptr).astype(np.float64)),
+            bias=np.asarray(above.sum(axis=1)).ravel() / (count + SHRINK),
             log_price=log_price,
         )
 
-    def _bias(self, rated: Sequence[tuple[str, float]]) -> float:
+    def _above(
+        self, ratings: Sequence[Sequence[tuple[str, float]]]
+    ) -> tuple[sp.csr_matrix, sp.csr_matrix]:
         position = self.index.position
-        residuals = [
-            stars - self.mean_stars - self.item_bias[position[i]]
-            for i, stars in rated
-            if i in position
+        rated = [
+            (row, position[item], stars)
+            for row, own in enumerate(ratings)
+            for item, stars in own
+            if item in position
         ]
-        return float(sum(residuals) / (len(residuals) + SHRINK))
+        rows, items = (np.array([r[n] for r in rated], dtype=np.int64) for n in (0, 1))
+        stars = np.array([r[2] for r in rated], dtype=np.float64)
+        above = stars - self.mean_stars - self.item_bias[items]
+        return _ratings(rows, items, above, (len(ratings), len(position)))
 
     def choice(self, users: UserSide, rows: Integers, items: Integers) -> Floats:
-        """Features of `CHOICE` for pairs (rows[i], items[i]), (n, 7)."""
-        price_fit = -np.abs(self.log_price[items] - users.log_price[rows])
-        columns = (
-            *self._tastes(users, rows, items),
-            self.item_bias[items],
-            self.popularity[items],
-            users.activity[rows],
-            np.asarray(users.owned[rows, items]).ravel(),
-            np.nan_to_num(price_fit),
+        """Features of `CHOICE` for pairs (rows[i], items[i]), (n, len(CHOICE)).
+
+        What tells new items apart says little of those the user has: taste is 0 there.
+        """
+        amount = np.asarray(users.owned[rows, items]).ravel()
+        owned = (amount > 0).astype(np.float64)
+        new = 1 - owned
+        popularity, activity = self.popularity[items], users.activity[rows]
+        taste = new * self._taste(users.taste, rows, items)
+        years = new * self.years.of(users.years, rows, items)
+        return np.column_stack(
+            (
+                taste,
+                new * self._taste(users.taste_lately, rows, items),
+                new * _root(_dot(users.habits, self.habits.factors, rows, items)),
+                new * self.attributes.of(users.attributes, rows, items),
+                years,
+                self._liking(users, rows, items),
+                self.item_bias[items],
+                popularity,
+                np.nan_to_num(-np.abs(self.log_price[items] - users.log_price[rows])),
+                owned,
+                amount,
+                activity,
+                users.bias[rows],
+                np.nan_to_num(self.log_price[items]),
+                *(np.maximum(0.0, popularity - knot) for knot in KNOTS),
+                taste * activity,
+                taste * popularity,
+                years * activity,
+                years * popularity,
+                popularity * activity,
+                owned * popularity,
+                owned * activity,
+            )
         )
-        return np.column_stack(columns)
 
     def rating(self, users: UserSide, rows: Integers, items: Integers) -> Floats:
-        """Features of `RATING` for pairs, (n, 4)."""
-        taste, attributes = self._tastes(users, rows, items)
-        return np.column_stack((self.item_bias[items], users.bias[rows], attributes, taste))
+        """Features of `RATING` for pairs, (n, len(RATING))."""
+        return np.column_stack(
+            (
+                self.item_bias[items],
+                users.bias[rows],
+                self._liking(users, rows, items),
+                self.attributes.of(users.attributes, rows, items),
+                self._taste(users.taste, rows, items),
+            )
+        )
 
-    def _tastes(self, users: UserSide, rows: Integers, items: Integers) -> tuple[Floats, Floats]:
-        taste = (users.factors[rows] * self.taste.factors[items]).sum(axis=1)
-        own = self.index.attributes[items]
-        pair = np.repeat(np.arange(len(items)), np.diff(own.indptr))
-        terms = own.data * users.profiles[rows[pair], own.indices]
-        attributes = np.bincount(pair, terms, len(items)).astype(np.float64)
-        # A few items of a user score far above the rest: the root keeps the others apart too.
-        return np.sign(taste) * np.sqrt(np.abs(taste)), attributes
+    def _taste(self, users: Floats, rows: Integers, items: Integers) -> Floats:
+        return _root(_dot(users, self.taste.factors, rows, items))
+
+    def _liking(self, users: UserSide, rows: Integers, items: Integers) -> Floats:
+        return _dot(users.liking, self.liking.loadings, rows, items)
+
+
+def _dot(users: Floats, factors: Floats, rows: Integers, items: Integers) -> Floats:
+    # Summed row by row, not by BLAS, whose last bits change with the shape of the batch.
+    return np.asarray((users[rows] * factors[items]).sum(axis=1))
+
+
+def _root(scores: Floats) -> Floats:
+    """A few items of a user score far above the rest: the root keeps the others apart too."""
+    return np.asarray(np.sign(scores) * np.sqrt(np.abs(scores)))
+
+
+def _by_length(users: Floats, matrix: sp.csr_matrix) -> Floats:
+    """Vectors of users as if their histories had one length, so that their scores compare."""
+    squares = np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel()
+    return np.asarray(users / np.sqrt(np.maximum(squares, 1.0))[:, None])
+
+
+def _ratings(
+    users: Integers, items: Integers, above: Floats, shape: tuple[int, int]
+) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+    """(above the items' means, given), (users, items) each; several of one item are averaged."""
+    given = summed(users, items, np.ones(len(users)), shape)
+    total = summed(users, items, above, shape)
+    total.data /= given.data
+    given.data = np.ones_like(given.data)
+    return total, given
 
 
 def weighted_histories(rows: pd.DataFrame) -> dict[str, list[tuple[str, float]]]:

@@ -1,8 +1,10 @@
-"""Taste of a user from the user's history: factors of the log, and attributes.
+"""Taste of a user from the user's history: factors of the log.
 
-Factors: PureSVD (Cremonesi, Koren and Turrin 2010): a truncated SVD of the user-item matrix; a new
-user is folded in by projection, score = h V V'. Attributes: cosine of the history's summed tf-idf
-attribute profile with the item's.
+PureSVD (Cremonesi, Koren and Turrin 2010): a truncated SVD of the user-item matrix; a new user is
+folded in by projection, score = h V V'. Two matrices are looked at. `habits`: how often, as it is:
+what is popular among people like this. `taste`: whether at all, each cell divided by the root of
+what its user and its item have in all (correspondence analysis), so that neither busy users nor
+popular items lead, and what sets a user apart from the crowd remains.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from sklearn.preprocessing import normalize
 from focusgroup.simulator.types import Catalog
 
 Floats = NDArray[np.float64]
+DIMENSIONS = 32
+RARE = 10.0  # users added to each item's count, so that rare items do not lead the scaled factors
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +76,45 @@ def history_matrix(
 
 @dataclass(frozen=True, slots=True)
 class Taste:
-    """Factors (items, d) learned from a history matrix."""
+    """Factors (items, d) of a history matrix.
 
+    Attributes:
+        fold: (items, d): a history times this is the user's vector.
+        factors: (items, d): the user's vector times this is the score.
+    """
+
+    fold: Floats
     factors: Floats
 
     @classmethod
-    def fit(cls, matrix: sp.csr_matrix, seed: int, dimensions: int = 32) -> Taste:
-        """`dimensions` is lowered where the matrix is small; of one item there is no taste."""
-        users, items = matrix.shape
-        if matrix.nnz == 0 or items < 2:
-            return cls(np.zeros((items, 1)))
-        d = max(1, min(dimensions, users - 1, items - 1))
-        with np.errstate(invalid="ignore", divide="ignore"):  # of a variance nobody asked for
-            svd = TruncatedSVD(d, random_state=seed % 2**32).fit(matrix)
-        return cls(np.ascontiguousarray(svd.components_.T))
+    def fit(cls, matrix: sp.csr_matrix, seed: int, *, scaled: bool = False) -> Taste:
+        """Learn from (users, items).
+
+        Args:
+            scaled: divide by the roots of what users and items have in all.
+        """
+        if not scaled:
+            factors = _components(matrix, seed)
+            return cls(factors, factors)
+        each = np.maximum(1.0, np.asarray(matrix.sum(axis=1)).ravel())
+        weight = 1 / np.sqrt(np.asarray(matrix.sum(axis=0)).ravel() + RARE)
+        factors = _components(sp.diags(1 / np.sqrt(each)) @ matrix @ sp.diags(weight), seed)
+        return cls(factors * weight[:, None], factors)
 
     def users(self, matrix: sp.csr_matrix) -> Floats:
         """Folded-in users, (users, d)."""
-        return np.asarray(matrix @ self.factors)
+        return np.asarray(matrix @ self.fold)
+
+
+def _components(matrix: sp.csr_matrix, seed: int) -> Floats:
+    """Right singular vectors, (items, d); d is lowered where the matrix is small."""
+    users, items = matrix.shape
+    if matrix.nnz == 0 or items < 2:
+        return np.zeros((items, 1))
+    d = max(1, min(DIMENSIONS, users - 1, items - 1))
+    with np.errstate(invalid="ignore", divide="ignore"):  # of a variance nobody asked for
+        svd = TruncatedSVD(d, random_state=seed % 2**32).fit(sp.csr_matrix(matrix))
+    return np.ascontiguousarray(svd.components_.T)
 
 
 def attribute_profiles(index: ItemIndex, matrix: sp.csr_matrix) -> Floats:

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from focusgroup.agents import Assumed, BehaviourModel, StatisticalUser, calibration, fit_behaviour
+from focusgroup.agents import Assumed, BehaviourModel, StatisticalUser, fit_behaviour, pairs
 from focusgroup.agents.memory import remember
 from focusgroup.simulator.domain import Domain
 from focusgroup.simulator.errors import UserError
@@ -98,7 +98,7 @@ def test_predicted_rates_are_the_real_ones(request: pytest.FixtureRequest, name:
 def test_sampling_the_negatives_does_not_shift_the_rates(
     films: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calibration, "NEGATIVES_PER_POSITIVE", 3)
+    monkeypatch.setattr(pairs, "NEGATIVES_PER_POSITIVE", 1)
     model = films.fit()
     assert model.choice.negative_rate < 0.3
     found = engagement(films, model).values()

@@ -116,13 +116,16 @@ def test_what_the_columns_mean() -> None:
     rows, items = np.array([0, 0, 0, 0, 1]), np.array([0, 1, 2, 3, 0])
     choice = dict(zip(CHOICE, space.choice(users, rows, items).T, strict=True))
     rating = dict(zip(RATING, space.rating(users, rows, items).T, strict=True))
-    assert choice["attributes"] == pytest.approx([1, 1, 0, 0, 0])
+    # Of what the user has already, taste says nothing.
+    assert choice["attributes"][0] == 0
+    assert choice["attributes"][1] > 0 > choice["attributes"][2] == choice["attributes"][3]
+    assert choice["attributes"][4] == 0
     assert choice["item_bias"][0] > 0 > choice["item_bias"][2]
     assert choice["popularity"][0] > choice["popularity"][2] > choice["popularity"][1]
-    assert choice["owned"] == pytest.approx([np.log(2), 0, 0, 0, 0])
+    assert choice["owned"] == pytest.approx([1, 0, 0, 0, 0])
+    assert choice["amount"] == pytest.approx([np.log(2), 0, 0, 0, 0])
     assert choice["price_fit"] == pytest.approx([0, -np.log(2), -np.log(100), 0, 0])
     assert choice["activity"][0] > choice["activity"][4] == 0
-    assert choice["taste"][0] > 0 == choice["taste"][4]
     assert rating["user_bias"][0] < 0 == rating["user_bias"][4]
 
 
