@@ -88,6 +88,7 @@ class BehaviourModel:
         memories: Sequence[Memory],
         history: Callable[[str], Sequence[Interaction]],
         opinion_log_odds: Floats | None = None,
+        opinion_star_log_odds: Floats | float = 0.0,
     ) -> list[Response]:
         """Probabilities and draws for many pages at once, each as if it were alone.
 
@@ -95,6 +96,7 @@ class BehaviourModel:
             history: a user's log interactions.
             opinion_log_odds: what the language model's opinion adds, one number a slot of all
                 pages in a row, or None.
+            opinion_star_log_odds: the same, to the log-odds of more than 1, 2, 3, 4 stars.
         """
         if not slates:
             return []
@@ -106,7 +108,7 @@ class BehaviourModel:
         log_odds = log_odds + self._assumed(pages)
         if opinion_log_odds is not None:
             log_odds = log_odds + opinion_log_odds
-        slots = self._slots(pages, users, sigmoid(log_odds))
+        slots = self._slots(pages, users, sigmoid(log_odds), opinion_star_log_odds)
         satisfaction = 1 - np.multiply.reduceat(1 - slots.worth(), pages.starts)
         fatigue = np.array([m.fatigue + (1 - m.fatigue) * FATIGUE_PER_PAGE for m in memories])
         p_leave = self._p_leave(memories, satisfaction, fatigue)
@@ -159,7 +161,9 @@ class BehaviourModel:
             - a.elasticity * dearer
         )
 
-    def _slots(self, pages: Pages, users: UserSide, engage: Floats) -> _Slots:
+    def _slots(
+        self, pages: Pages, users: UserSide, engage: Floats, star_log_odds: Floats | float
+    ) -> _Slots:
         """Probabilities of slots from those of engagement, and their draws."""
         click, purchase = engage, np.zeros_like(engage)
         if self.domain.has_prices:
@@ -170,8 +174,9 @@ class BehaviourModel:
         if self.stars is None:
             return _Slots(click, purchase, clicked, bought)
         features = self.space.rating(users, pages.users, pages.items)
-        stars = self.stars.draw(features, pages.draw("stars"))
-        return _Slots(click, purchase, clicked, bought, stars, self.stars.expected(features))
+        stars = self.stars.draw(features, pages.draw("stars"), star_log_odds)
+        expected = self.stars.expected(features, star_log_odds)
+        return _Slots(click, purchase, clicked, bought, stars, expected)
 
     def _p_leave(self, memories: Sequence[Memory], satisfaction: Floats, fatigue: Floats) -> Floats:
         """Probability of leaving after pages of this satisfaction, with this fatigue after them."""

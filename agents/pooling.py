@@ -71,7 +71,8 @@ class Pooled:
 
     def decide(self, slate: Slate, visit: Visit, memory: Memory, said: Elicited) -> Response:
         added = self.weight.log_odds(said.opinion)
-        response = self.model.respond([slate], [visit], [memory], self.history, added)[0]
+        stars = self.weight.star_log_odds(said.opinion)
+        response = self.model.respond([slate], [visit], [memory], self.history, added, stars)[0]
         return replace(response, opinion=said.opinion, completion_keys=said.completion_keys)
 
 

@@ -50,15 +50,15 @@ class Stars:
         # Regularised one by one, thresholds of hardly used levels may cross: keep them in order.
         return cls(coefficients[:d], np.maximum.accumulate(-coefficients[d:]))
 
-    def above(self, features: Floats) -> Floats:
-        """P(stars > 1 ... > 4), (n, 4)."""
-        latent = (features * self.weights).sum(axis=1)
+    def above(self, features: Floats, added: Floats | float = 0.0) -> Floats:
+        """P(stars > 1 ... > 4), (n, 4); `added`, (n,), to the log-odds of each."""
+        latent = (features * self.weights).sum(axis=1) + added
         return np.asarray(1 / (1 + np.exp(self.thresholds[None, :] - latent[:, None])))
 
-    def expected(self, features: Floats) -> Floats:
+    def expected(self, features: Floats, added: Floats | float = 0.0) -> Floats:
         """Expected stars, (n,), in [1, 5]."""
-        return np.asarray(1 + self.above(features).sum(axis=1))
+        return np.asarray(1 + self.above(features, added).sum(axis=1))
 
-    def draw(self, features: Floats, uniforms: Floats) -> Floats:
+    def draw(self, features: Floats, uniforms: Floats, added: Floats | float = 0.0) -> Floats:
         """Stars drawn with given uniforms in (0, 1), (n,)."""
-        return np.asarray(1.0 + (uniforms[:, None] < self.above(features)).sum(axis=1))
+        return np.asarray(1.0 + (uniforms[:, None] < self.above(features, added)).sum(axis=1))

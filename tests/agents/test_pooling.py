@@ -36,7 +36,7 @@ from focusgroup.agents.memory import remember
 from focusgroup.agents.pooling import shifted
 from focusgroup.simulator.noise import Noise
 from focusgroup.simulator.protocols import Visit
-from focusgroup.simulator.types import Opinion, Slate
+from focusgroup.simulator.types import Opinion, Rate, Slate
 
 K = 8
 
@@ -353,3 +353,32 @@ def test_pooling_adds_the_opinion_and_at_weight_zero_nothing(
         for o, a in zip(heard.odds, alone.odds, strict=True)
     ]
     assert log_odds == pytest.approx([2, 0, 0, 0, 0, -2])
+
+
+def test_stars_follow_the_opinion_in_a_session_too(films: Any, film_model: BehaviourModel) -> None:
+    slate, memory = Slate(tuple(films.catalog)[:6]), remember((), ())
+    said = Elicited(Opinion((6.0, 0.0, 0.0, 0.0, 0.0, -6.0)))
+
+    def rated(weight: OpinionWeight) -> tuple[list[float], list[float]]:
+        """Expected stars of the slots of a page, and what was given to the last one."""
+        expected: list[float] = []
+        given: list[float] = []
+        for user in films.audience[:120]:
+            visit = Visit(user, "a", 0, 0, (), (), films.catalog, Noise(0, user, 0))
+            pooled = Pooled(film_model, films.interactions, weight)
+            response = pooled.decide(slate, visit, memory, said)
+            expected = [odds.stars or 0.0 for odds in response.odds or ()]
+            last = slate.item_ids[-1]
+            given += [
+                a.stars for a in response.actions if isinstance(a, Rate) and a.item_id == last
+            ]
+        return expected, given
+
+    deaf, given_deaf = rated(OpinionWeight(0.0, 0.0, 0.0, 9))
+    heard, given_heard = rated(OpinionWeight(0.0, 0.0, 0.0, 9, stars=0.5))
+    assert heard[0] > deaf[0] + 0.2
+    assert heard[1:-1] == pytest.approx(deaf[1:-1])
+    assert heard[-1] < deaf[-1] - 0.5
+    assert len(given_heard) == len(given_deaf)  # stars alone were moved
+    assert min(given_heard) == 1.0
+    assert np.mean(given_heard) < np.mean(given_deaf) - 0.5
