@@ -107,12 +107,7 @@ def model_facts(experiment: Experiment, room: Room) -> ModelFacts:
     if spec.agent != "llm" or room.speaker is None:
         return ModelFacts(f"scripted: {spec.agent.replace('_', ' ')}", False, "a yardstick")
     model = room.speaker.llm.fingerprint.split("@sha256", 1)[0]
-    warning = ""
-    if "smollm2-135m" in model.lower():
-        warning = (
-            "SmolLM2-135M only proves the plumbing: it chooses at chance level. Do not read its"
-            " answers as preferences."
-        )
+    warning = known_weakness(model)
     weight = room.speaker.weight
     if weight is None:
         note = "the model's own answers; nothing relates them to what real users do"
@@ -130,6 +125,16 @@ def model_facts(experiment: Experiment, room: Room) -> ModelFacts:
         )
     pooled = ModelFacts(f"{model}, style {spec.style}, pooled", True, note, warning)
     return _told(pooled, mismatches)
+
+
+def known_weakness(model: str) -> str:
+    """What a reader must know of this language model before believing it; "" if nothing is."""
+    if "smollm2-135m" in model.lower():
+        return (
+            "SmolLM2-135M only proves the plumbing: it chooses at chance level. Do not read its"
+            " answers as preferences."
+        )
+    return ""
 
 
 def _told(facts: ModelFacts, mismatches: Sequence[Mismatch]) -> ModelFacts:

@@ -19,11 +19,13 @@ from focusgroup.scenarios.build import Means
 from focusgroup.scenarios.calibration import Calibration, read_calibration
 from focusgroup.scenarios.calibration_fit import calibrate as learn
 from focusgroup.scenarios.calibration_fit import calibration_scenario
+from focusgroup.scenarios.outcome import known_weakness
 from focusgroup.scenarios.overrides import override
 from focusgroup.simulator import RunStopped, UserError
 
-from .runs import JournalPath, KeyVariable, Style
+from .runs import KeyVariable, Style
 
+NOTHING = 0.0005  # what would be written as 0.000
 _SHOWN = ("value", "low", "high", "pages")
 
 
@@ -44,7 +46,9 @@ def calibrate(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="As the scenario has it: data.min_history"),
     ] = None,
-    journal: JournalPath = None,
+    journal: Annotated[
+        Path | None, typer.Option(help="A shared journal (default: beside the file).")
+    ] = None,
     journal_mode: Annotated[
         JournalMode, typer.Option(help="replay: a miss is an error.")
     ] = JournalMode.RECORD,
@@ -89,6 +93,8 @@ def calibrate(
             raise RunStopped(f"{error}\nwhat was answered is kept in {kept}; run again") from error
     found.write(out)
     typer.echo(summary(found))
+    if asked is not None:
+        typer.echo(f"Answers of the model: {kept} (asked again only if it is gone).")
     typer.echo(f"Written: {out}. Use it: focusgroup run SCENARIO --calibration {out}")
 
 
@@ -165,8 +171,10 @@ def _features(plain: object) -> list[str]:
 
 
 def _aligned(values: dict[str, float]) -> list[str]:
-    width = max(map(len, values), default=0)
-    return [f"  {name.ljust(width)}  {value:+.3f}" for name, value in values.items()]
+    width = max((len(name) for name, v in values.items() if abs(v) >= NOTHING), default=0)
+    lines = [f"  {n.ljust(width)}  {v:+.3f}" for n, v in values.items() if abs(v) >= NOTHING]
+    rest = [name for name, value in values.items() if abs(value) < NOTHING]
+    return [*lines, f"  nothing by {', '.join(rest)}"] if rest else lines
 
 
 def _opinion(found: Calibration) -> list[str]:
@@ -184,4 +192,5 @@ def _opinion(found: Calibration) -> list[str]:
             for name, value in opinion.weight.items()
             if name not in _SHOWN and isinstance(value, float) and value
         ),
+        *([f"  WARNING: {weakness}"] if (weakness := known_weakness(opinion.model)) else []),
     ]

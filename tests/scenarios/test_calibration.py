@@ -18,7 +18,16 @@ from focusgroup.scenarios.calibration_fields import from_plain, to_plain
 from focusgroup.simulator import UserError
 
 Run = Callable[..., Any]
-POOLED = "{agent: llm, users: 3, style: score, decision: pooled, calibration_users: 6}"
+POOLED = "{agent: llm, users: 2, style: score, decision: pooled, calibration_users: 6}"
+
+
+@pytest.fixture
+def world(world: Path) -> Path:
+    """The small world with fewer visits."""
+    path = world / "scenario.yaml"
+    text = path.read_text().replace("pages: 3", "pages: 2").replace("users: 20", "users: 8")
+    path.write_text(text)
+    return world
 
 
 @pytest.fixture
@@ -46,7 +55,7 @@ def _edited(path: Path, change: Callable[[dict[str, Any]], object]) -> Path:
 
 def _audience(world: Path, audience: str) -> Path:
     path = world / "scenario.yaml"
-    path.write_text(path.read_text().replace("{agent: behaviour, users: 20}", audience))
+    path.write_text(path.read_text().replace("{agent: behaviour, users: 8}", audience))
     return path
 
 
