@@ -1,76 +1,118 @@
-"""How well the behaviour model tells what audience users went on to take, beside baselines.
+"""How well the behaviour model tells what test users went on to take, and rates, beside baselines.
 
-For each audience user: held-out items they took against as many popularity-matched ones they did
-not; the area under the ROC curve within the user, averaged, with an interval over users.
+On the certificate's exam: what a user took among equally popular items that the user did not take.
 """
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 from machine import print_json
-from scipy.stats import bootstrap
-from sklearn.metrics import roc_auc_score
+from numpy.typing import NDArray
 
-from focusgroup.agents import fit_behaviour
-from focusgroup.agents.features import CHOICE, rated_histories, weighted_histories
-from focusgroup.scenarios.datasets import load_dataset, split_history, split_users
+from focusgroup.agents import BehaviourModel, fit_behaviour
+from focusgroup.agents.features import CHOICE
+from focusgroup.scenarios.certify.ground import Ground, lay_ground
+from focusgroup.scenarios.certify.paper import set_exam
+from focusgroup.scenarios.certify.signal import personal_signal
+from focusgroup.scenarios.certify.witnesses import BIASES, baselines, single_signals, statistical
+from focusgroup.scenarios.certify.yardsticks import item_means
+from focusgroup.scenarios.datasets import load_dataset
+from focusgroup.simulator.fidelity import Answers, Exam
+from focusgroup.simulator.fidelity.chances import ece, engagement_ratio
+from focusgroup.simulator.fidelity.choices import within_user_auc
+from focusgroup.simulator.fidelity.contrast import contrast_pairs, persona_contrast
+from focusgroup.simulator.noise import derive_seed
 
-
-def measure(name: str, seed: int) -> dict[str, object]:
-    """Mean within-user AUC of the model and of each of its features alone, with 95 % intervals."""
-    data = load_dataset(name)
-    catalog = data.catalog()
-    split = split_users(data, seed=seed)
-    history, held_out = split_history(data, seed=seed)
-    model = fit_behaviour(history, held_out, split.calibration, catalog, data.domain, seed=seed)
-    position = model.space.index.position
-    histories, ratings = weighted_histories(history), rated_histories(history)
-    later = {str(u): set(rows) for u, rows in held_out.groupby("user_id")["item_id"]}
-    by_popularity = np.argsort(np.argsort(model.space.popularity, kind="stable"), kind="stable")
-    item_at = np.argsort(model.space.popularity, kind="stable")
-    rng = np.random.default_rng(seed)
-    scores: dict[str, list[float]] = {"behaviour model": [], **{n: [] for n in CHOICE}}
-    for user in split.audience:
-        had = {position[i] for i, _ in histories.get(user, ()) if i in position}
-        took = {position[i] for i in later.get(user, ()) if i in position} - had
-        matched = set()
-        for item in sorted(took):
-            near = int(np.clip(by_popularity[item] + rng.integers(-20, 21), 0, len(item_at) - 1))
-            if (other := int(item_at[near])) not in took | had:
-                matched.add(other)
-        if not took or not matched:
-            continue
-        items = np.array([*sorted(took), *sorted(matched)])
-        truth = np.arange(len(items)) < len(took)
-        side = model.space.users([histories[user]], [ratings.get(user, [])])
-        features = model.space.choice(side, np.zeros_like(items), items)
-        scores["behaviour model"].append(roc_auc_score(truth, model.choice.log_odds(features)))
-        for column, feature in enumerate(CHOICE):
-            scores[feature].append(roc_auc_score(truth, features[:, column]))
-    return {feature: _interval(np.array(values)) for feature, values in scores.items()}
+Floats = NDArray[np.float64]
 
 
-def _interval(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> dict[str, float]:
-    if np.ptp(values) == 0:
-        return {"auc": float(values[0]), "low": float(values[0]), "high": float(values[0])}
-    found = bootstrap((values,), np.mean, n_resamples=2000, rng=0).confidence_interval
+def measure(name: str, folder: Path | None, seed: int) -> dict[str, object]:
+    """Figures of the model on test users, and the same of others where they have them."""
+    ground = lay_ground(load_dataset(name, folder), seed=seed)
+    model, seconds = _fitted(ground)
+    exam = set_exam(ground, ground.test, seed=seed)
+    histories = [ground.histories(user_id) for user_id in exam.user_ids]
+    began = perf_counter()
+    answers = statistical(model, histories, exam)
+    judged = perf_counter() - began
+    others = baselines(ground, exam, seed=seed)
+    signals = single_signals(model, histories, exam)
+    aucs = {n: _auc(exam, a) for n, a in {**signals, **others}.items()}
+    best = max(sorted(aucs), key=aucs.__getitem__)
+    alike = item_means(ground)[exam.items] if ground.fully_observed else None
+    pairs = contrast_pairs(exam, personal_signal(ground, exam), alike=alike)
     return {
-        "auc": float(values.mean()),
-        "low": float(found.low),
-        "high": float(found.high),
-        "n": len(values),
+        "test users": len(exam.user_ids),
+        "questions": len(exam),
+        "fit seconds": round(seconds, 1),
+        "judged pairs per second": round(len(exam) / judged),
+        "auc": _auc(exam, answers),
+        "best other": {"name": best, "auc": aucs[best]},
+        "auc of others": aucs,
+        "ece": ece(exam, answers, seed=seed).value,
+        "engagement ratio": engagement_ratio(exam, answers, seed=seed).value,
+        "persona contrast": persona_contrast(exam, answers, pairs, seed=seed).value,
+        "stars": _stars(exam, answers, others[BIASES]),
+        "weights": dict(zip(CHOICE, model.choice.weights.round(3).tolist(), strict=True)),
     }
+
+
+def _fitted(ground: Ground) -> tuple[BehaviourModel, float]:
+    """The ground's own model again, timed."""
+    began = perf_counter()
+    model = fit_behaviour(
+        ground.history, ground.held_out, ground.calibration, ground.catalog,
+        ground.dataset.domain, seed=derive_seed(ground.seed, "behaviour"),
+    )  # fmt: skip
+    return model, perf_counter() - began
+
+
+def _auc(exam: Exam, answers: Answers) -> float:
+    """Mean within-user AUC; of probabilities, those that are right within the exam."""
+    scores = answers.log_odds + exam.offset if answers.calibrated else answers.log_odds
+    return float(np.nanmean(within_user_auc(exam, scores)))
+
+
+def _stars(exam: Exam, answers: Answers, biases: Answers) -> dict[str, object] | None:
+    rated = ~np.isnan(exam.stars)
+    if not rated.any() or answers.star_chances is None:
+        return None
+    given = exam.stars[rated]
+    shares = np.bincount(np.clip(np.rint(given), 1, 5).astype(np.int64), minlength=6)[1:]
+    return {
+        "rmse": _rmse(answers.stars[rated], given),
+        "rmse of user + item bias": _rmse(biases.stars[rated], given),
+        "within-user correlation": _correlation(exam.users[rated], answers.stars[rated], given),
+        "shares": answers.star_chances[rated].mean(axis=0).round(3).tolist(),
+        "real shares": (shares / len(given)).round(3).tolist(),
+    }
+
+
+def _rmse(stars: Floats, given: Floats) -> float:
+    return float(np.sqrt(np.mean((stars - given) ** 2)))
+
+
+def _correlation(users: NDArray[np.int64], stars: Floats, given: Floats) -> float:
+    found = []
+    for user in np.unique(users):
+        own = users == user
+        if np.ptp(stars[own]) > 0 and np.ptp(given[own]) > 0:
+            found.append(np.corrcoef(stars[own], given[own])[0, 1])
+    return float(np.mean(found))
 
 
 def main() -> None:
     """Print the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", nargs="+", default=["movies", "groceries"])
+    parser.add_argument("--data-dir", type=Path, help="folder of the data, where it needs one")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    print_json({name: measure(name, options.seed) for name in options.data})
+    print_json({name: measure(name, options.data_dir, options.seed) for name in options.data})
 
 
 if __name__ == "__main__":
