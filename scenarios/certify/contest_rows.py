@@ -26,6 +26,7 @@ from .contestants import line_up
 from .ground import Ground
 from .panel import Opinions
 from .training_value import browse, training_value
+from .witnesses import ALWAYS_YES, RANDOM
 from .yardsticks import yardsticks
 
 Floats = NDArray[np.float64]
@@ -78,7 +79,7 @@ async def contest_rows(
     """
     ground, contest = candidate.ground, held.contest
     worth = contest.value(_worth(ground, held.answers))
-    beside = dict(yardsticks(ground, contest, held.field))
+    beside = {**_trivial(contest, seed), **yardsticks(ground, contest, held.field)}
     if candidate.panel is not None:
         beside[STATISTICS] = contest.value(_worth(ground, held.statistics))
     ranking = _ranking(held, worth, _drawn(ground, held, seed), beside, sample, seed)
@@ -124,6 +125,16 @@ def _drawn(ground: Ground, held: Held, seed: int) -> list[Floats]:
         known + held.contest.drawn_values(chances, derive_seed(seed, "drawn", nth))
         for nth in range(SEEDS)
     ]
+
+
+def _trivial(contest: Contest, seed: int) -> dict[str, Floats]:
+    """What pages are worth to users who say yes to everything, and to users who toss a coin."""
+    pairs, _ = contest.pairs()
+    rng = np.random.default_rng(derive_seed(seed, "coins"))
+    return {
+        ALWAYS_YES: contest.value(np.ones(len(pairs))),
+        RANDOM: contest.value(rng.integers(2, size=len(pairs)).astype(np.float64)),
+    }
 
 
 def _copies(candidate: Candidate, held: Held, sample: int, seed: int) -> Row:
