@@ -76,11 +76,13 @@ def changed(
     return spec.model_copy(update=updated)
 
 
-def open_plan(spec: BacktestSpec, path: Path, out: Path) -> tuple[Plan, Dataset]:
+def open_plan(
+    spec: BacktestSpec, path: Path, out: Path, dataset: Dataset | None = None
+) -> tuple[Plan, Dataset]:
     """What has to be run, and the data. Raises UserError: something in the tests is wrong."""
     beside = path.parent / spec.data.name
     name = str(beside) if beside.exists() and not Path(spec.data.name).exists() else spec.data.name
-    dataset = load_dataset(name, spec.data.dir)
+    dataset = dataset or load_dataset(name, spec.data.dir)
     return plan_backtest(spec, questions_of(spec), path, dataset, out), dataset
 
 
@@ -91,18 +93,21 @@ def run_backtest(
     options: Options,
     clock: Clock,
     began: Callable[[Part], None] | None = None,
+    *,
+    dataset: Dataset | None = None,
 ) -> FinishedBacktest:
     """Run what is not stored in `out` yet, predict, compare, and write `RESULT` there.
 
     Args:
         path: of the file of tests. options: `folder` is its folder.
         began: called before each run.
+        dataset: used instead of loading what the tests name.
 
     Raises:
         UserError: something in the tests is wrong, or `out` holds something else.
         RunStopped: a budget is spent; the same call goes on from there.
     """
-    plan, dataset = open_plan(spec, path, out)
+    plan, dataset = open_plan(spec, path, out, dataset)
     runs = []
     for part in plan.parts:
         if began is not None:

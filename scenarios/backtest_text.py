@@ -14,31 +14,53 @@ from focusgroup.simulator.metrics.tables import aligned
 from .backtest_predict import Prediction
 from .backtest_score import BacktestResult, Correlation, Judged
 
-WIDTH = 100
+WIDTH, NAME = 100, 48
+EXPECTED = 0.95  # of outcomes lie inside 95 % intervals that are right
 
 
 def backtest_text(result: BacktestResult) -> str:
     """Each test with prediction and outcome; then how often, how closely, and which were wrong."""
-    lines = [["test", "metric", "predicted B - A", "observed B - A", "direction", "users"]]
-    lines += [_line(test) for test in result.tests]
-    parts = [aligned(lines), "", _shares(result)]
+    kinds = {_kind(test.prediction) for test in result.tests}
+    sizes = {_size(test) for test in result.tests}
+    head = ["test", "we said B - A", "came out", "direction"]
+    head += ["metric"] * (len(kinds) > 1) + ["users"] * (len(sizes) > 1)
+    lines = [head]
+    for test in result.tests:
+        p = test.prediction
+        name = p.question.name
+        line = [
+            name if len(name) <= NAME else f"{name[: NAME - 1]}…",
+            _figure(p, p.difference),
+            _figure(p, _observed(test)),
+            _direction(test),
+        ]
+        line += [_kind(p)] * (len(kinds) > 1) + [_size(test)] * (len(sizes) > 1)
+        lines.append(line)
+    parts = []
+    if len(kinds) == 1:
+        parts.append(f"Metric: {kinds.copy().pop()}. Intervals are 95 %.")
+    if len(sizes) == 1:
+        parts.append(f"Simulated users: {sizes.copy().pop()}.")
+    parts += ["", aligned(lines), "", _shares(result)]
     parts += [_correlation(found) for found in result.correlations]
+    if result.covered.n and result.covered.high < EXPECTED:
+        parts += textwrap.wrap(
+            "Our intervals are too narrow: they hold the chance of who was simulated, not the error"
+            " of the simulation. Trust directions more than sizes.",
+            WIDTH,
+        )
     parts += ["", *_misses(result)]
     return "\n".join(parts)
 
 
-def _line(test: Judged) -> list[str]:
+def _kind(prediction: Prediction) -> str:
+    label = metric_named(prediction.question.metric).label
+    return f"{label}, relative" if prediction.question.relative else label
+
+
+def _size(test: Judged) -> str:
     p = test.prediction
-    named = metric_named(p.question.metric)
-    unit = f"{named.label}, relative" if p.question.relative else named.label
-    return [
-        f"{p.question.name} ({p.arm_b} - {p.arm_a})",
-        unit,
-        _figure(p, p.difference),
-        _figure(p, _observed(test)),
-        _direction(test),
-        str(p.difference.n) + (f", {p.excluded} failed" if p.excluded else ""),
-    ]
+    return str(p.difference.n) + (f", {p.excluded} failed" if p.excluded else "")
 
 
 def _direction(test: Judged) -> str:

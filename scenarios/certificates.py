@@ -141,14 +141,9 @@ def certificate_of(experiment: Experiment, room: Room, shelf: Shelf) -> Certific
     if scenario.data.dir:
         command += ["--data-dir", scenario.data.dir]
     if speaking:
-        command += ["--llm", spec.llm, "--style", spec.style]
-    folder = Path(scenario.data.name).stem or "data"
-    command += [
-        "--users",
-        "100",
-        "--out",
-        f"{FOLDER}/{folder}{'-' + spec.style if speaking else ''}",
-    ]
+        command += ["--llm", spec.llm, "--style", spec.style, "--decision", spec.decision]
+        if spec.language != "en":
+            command += ["--language", spec.language]
     return covering(
         shelf,
         data=experiment.dataset.fingerprint,

@@ -86,7 +86,7 @@ def test_planted_outcomes_are_judged_and_the_prediction_never_saw_them(
     assert 0 < slates["users_in_both"] < slates["predicted"]["n"] <= 36
     assert found["direction"]["value"] == 0.5 and found["direction"]["n"] == 4
     assert found["direction_clear"]["n"] == 3
-    assert "told the wrong way (random - item_knn)" in ran.out
+    assert "click rate, relative" in ran.out
     assert "Wrong: 2 tests." in ran.out and "told the wrong way: we said" in ran.out
     assert "the outcome itself is not clear" in ran.out
     assert "Certificate: None." in ran.out
