@@ -22,7 +22,7 @@ from .scenario import Scenario, scenario_from
 MANIFEST = "manifest.json"
 SWEEP = "sweep.json"
 FORMAT = 1
-_BEGUN = ("lock", "journal.sqlite")
+_BEGUN = ("lock", "journal.sqlite", "sweep.json.tmp")
 
 
 @dataclass(frozen=True, slots=True)
