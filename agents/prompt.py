@@ -37,7 +37,10 @@ class Prompter:
         lines = [say("persona", "heading")]
         for name in ("liked", "disliked", "tastes", "distastes"):
             if values := getattr(persona, name):
-                separator = "; " if name in ("liked", "disliked") else say("list")
+                separator = say("list")
+                if name in ("liked", "disliked"):
+                    # Whole sentences, as of jokes, need a mark that they do not hold themselves.
+                    separator = " | " if max(map(len, values)) > TITLE_LIMIT else "; "
                 lines.append(
                     say("persona", name).format(
                         separator.join(fence(v, NAME_LIMIT) for v in values)
@@ -137,6 +140,10 @@ class Prompter:
             )
         return text
 
+    def _verb(self) -> str:
+        """What engagement is: to like, where everything shown was tried and some of it rejected."""
+        return "like" if self.domain.has_negatives else self.domain.click_verb
+
     def _noun(self) -> str:
         return self.language.translate("nouns", self.domain.item_noun)
 
@@ -147,7 +154,7 @@ class Prompter:
         task = words.templates[template].format(
             item=self._noun(),
             items=words.plural(self._noun()),
-            click=words.translate("verbs", self.domain.click_verb),
+            click=words.translate("verbs", self._verb()),
             stars_rule=words.phrase("stars_rule") if self.domain.has_ratings else "",
             buy_rule=words.phrase("buy_rule") if self.domain.has_prices else "",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise, takewhile
 
 import pandas as pd
@@ -258,3 +259,18 @@ def test_a_persona_shows_what_a_liked_joke_was() -> None:
     assert "walks into a bar" in liked
     assert "you buy." in liked
     assert "Knock knock." in disliked
+
+
+@pytest.mark.parametrize(("language", "like"), [("en", "would like"), ("zh", "喜欢")])
+def test_where_everything_shown_was_tried_people_are_asked_what_they_like(
+    language: str, like: str
+) -> None:
+    jokes = Domain("jokes", "joke", "read", has_ratings=True, has_negatives=True)
+    page = prompter(jokes, language).answer(
+        Persona("p"), remember((), ()), PAGES[0], (0, 1, 2, 3), CATALOG
+    )
+    assert like in page[1].content
+    other = prompter(replace(jokes, has_negatives=False), language).answer(
+        Persona("p"), remember((), ()), PAGES[0], (0, 1, 2, 3), CATALOG
+    )
+    assert like not in other[1].content
