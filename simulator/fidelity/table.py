@@ -13,6 +13,7 @@ from .row import ROWS, Row
 
 WIDTH = 110
 _NAME, _FIGURE, _COUNT, _VERDICT = 20, 25, 7, 8
+_TIED = "\u00a0"  # a space at which no line is broken
 _REST = _NAME + _FIGURE + _COUNT + _VERDICT
 _HEAD = ("row", "this simulator", "n", "verdict", "beside it, on the same row")
 
@@ -64,7 +65,8 @@ def figure_text(value: float, low: float, high: float) -> str:
 
 
 def _digits(value: float) -> str:
-    return f"{value:.3f}" if abs(value) < 100 else f"{value:.0f}"
+    # Adding 0 takes the sign off a zero.
+    return f"{round(value, 3) + 0.0:.3f}" if abs(value) < 100 else f"{value:.0f}"
 
 
 def _row(row: Row) -> Iterator[str]:
@@ -87,12 +89,14 @@ def _row(row: Row) -> Iterator[str]:
 
 
 def _beside(baselines: Mapping[str, Estimate]) -> list[str]:
-    """Lines of ``name figure [interval]``; none is broken inside."""
-    entries = (
-        f"{_line(name)} {figure_text(e.mean, e.low, e.high)}".replace(" ", "\u00a0")
-        for name, e in baselines.items()
-    )
-    return [s.replace("\u00a0", " ") for s in textwrap.wrap("; ".join(entries), WIDTH - _REST - 2)]
+    """Lines of ``name figure [interval]``; none that fits on a line is broken inside."""
+    width, entries = WIDTH - _REST - 2, []
+    for name, e in baselines.items():
+        figure = figure_text(e.mean, e.low, e.high).replace(" ", _TIED)
+        entry = f"{_line(name)}{_TIED}{figure}"
+        fits = len(entry) < width  # with its semicolon
+        entries.append(entry.replace(" ", _TIED) if fits else f"{_line(name)} {figure}")
+    return [line.replace(_TIED, " ") for line in textwrap.wrap("; ".join(entries), width)]
 
 
 def _share(lines: Iterable[ShareLine]) -> Iterator[str]:

@@ -30,7 +30,9 @@ def number(value: float) -> str:
     """Three digits: ``0.743``, ``−0.02``; a dash for nothing."""
     if value != value:  # NaN
         return NOTHING
-    return f"{value:.3f}".replace("-", "−") if abs(value) < 100 else f"{value:,.0f}"
+    # Adding 0 takes the sign off a zero.
+    text = f"{round(value, 3) + 0.0:.3f}" if abs(value) < 100 else f"{value:,.0f}"
+    return text.replace("-", "−")
 
 
 def tiles(rows: Iterable[Row]) -> Html:

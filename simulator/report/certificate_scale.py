@@ -19,6 +19,7 @@ _BETWEEN = re.compile(rf"(-?\d*\.?\d+) to {_NUMBER}")
 _NEAR_BEST = re.compile(rf">= the best baseline - {_NUMBER}")
 _THAT_OF = re.compile(r"<= that of (.+)")
 _MARGIN = 0.06  # of the scale, free at both ends
+_APART = 26  # percent of the line that a label takes
 _REACH = 3.0  # how far a baseline may stretch the scale, in lengths of what it is about
 
 
@@ -109,7 +110,7 @@ class Scale:
         found: list[tuple[float, str]] = []
         for span, word in ((self.passes, "pass"), (self.strong, "strong")):
             for end in _finite(span or ()):
-                if all(abs(self.place(end) - self.place(other)) > 16 for other, _ in found):
+                if all(abs(self.place(end) - self.place(other)) > _APART for other, _ in found):
                     found.append((end, word))
         return tuple(sorted(found))
 

@@ -171,6 +171,20 @@ def test_a_required_row_that_fails_or_cannot_be_known_is_missed() -> None:
         missed(certificate, ("everything",))
 
 
+def test_a_baseline_stays_on_its_line_and_a_long_name_only_breaks_between_words() -> None:
+    beside = {
+        "the best single signal of all that were tried": Estimate(0.5, 0.4, 0.6, 9),
+        "random": Estimate(-0.0001, -0.0002, 0.0001, 9),
+    }
+    found = judged("ece", Estimate(0.1, 0.1, 0.1, 9), passes=False, baselines=beside)
+    table = certificate_table(_certificate(_rows(ece=found)))
+    lines = [line.strip() for line in table.splitlines()]
+    assert any(line.endswith("signal of all that were tried") for line in lines)
+    assert "0.500 [0.400, 0.600];" in lines
+    assert "random 0.000 [0.000, 0.000]" in lines
+    assert max(map(len, table.splitlines())) <= 110
+
+
 def test_questions_must_add_up() -> None:
     with pytest.raises(ValueError, match="10 questions shown, but 9 answered"):
         Questions(10, 9, 2)
