@@ -1,6 +1,7 @@
 # demo   watch a focus group meet four recommenders (installs what it needs)
 # test   the test suite
 # check  lint, types and tests: what CI runs
+# certify  fidelity certificates of movies and groceries, behaviour model alone
 # bench  the benchmarks that need no GPU
 # docs   the list of files in docs/architecture.md
 PYTHON ?= python3.11
@@ -8,7 +9,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench docs clean
+.PHONY: demo test check certify bench docs clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -36,6 +37,10 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(MAKE) test
+
+certify: $(VENV)/.demo
+	$(BIN)/focusgroup certify --data movies --users 100 --out certificates/movies
+	$(BIN)/focusgroup certify --data groceries --users 100 --out certificates/groceries
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/loop.py --json

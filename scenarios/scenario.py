@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from focusgroup.simulator.errors import UserError
 from focusgroup.simulator.school import Retrain
@@ -84,6 +91,16 @@ class AudienceSpec(_Strict):
     temperature: float = Field(default=0.0, ge=0, le=2)
     personas: str = "log"
     members: str | None = None
+
+    @field_validator("style", mode="before")
+    @classmethod
+    def _walks_a_visit(cls, style: object) -> object:
+        if style == "duel":
+            raise ValueError(
+                "a duel compares two recommenders' pages and cannot walk through a visit; use"
+                " `focusgroup duel SCENARIO`"
+            )
+        return style
 
     @model_validator(mode="after")
     def _fits_the_agent(self) -> AudienceSpec:

@@ -112,7 +112,7 @@ def _best(exam: Exam, signals: dict[str, Answers]) -> tuple[str, Answers]:
     """The signal that alone ranks best, under its name."""
     aucs = {n: np.nanmean(within_user_auc(exam, a.log_odds)) for n, a in signals.items()}
     best = max(sorted(aucs), key=aucs.__getitem__)
-    return f"best single signal: {best}", signals[best]
+    return f"best signal: {best}", signals[best]
 
 
 def _attributes(ground: Ground) -> Floats | None:

@@ -43,7 +43,7 @@ def single_signals(
 ) -> dict[str, Answers]:
     """Each thing the behaviour model looks at, alone: it ranks, it does not predict."""
     return {
-        f"{name} alone": Answers.of(values, calibrated=False)
+        name: Answers.of(values, calibrated=False)
         for name, values in model.signals(histories, exam.users, exam.items).items()
     }
 

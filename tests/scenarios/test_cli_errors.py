@@ -251,3 +251,9 @@ def test_a_wrong_scale_says_how_to_name_it(focusgroup: Run, world: Path) -> None
     log = world / "log.csv"
     log.write_text(log.read_text() + "u000,f00,9,1600000099\n")
     _fails(focusgroup("run", world / "scenario.yaml"), "scale: [1, 10]", "log.csv")
+
+
+def test_a_duel_is_no_style_of_a_run(focusgroup: Callable[..., Any]) -> None:
+    done = focusgroup("run", "movies-quickstart", "--style", "duel")
+    assert done.code == 2
+    assert "focusgroup duel" in done.err
