@@ -6,7 +6,8 @@ import hashlib
 import json
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from focusgroup.simulator.report import CertificateFacts, Coverage
 from .experiment import Experiment, Room
 
 CERTIFICATE, FOLDER = "certificate.json", "certificates"
+CERTIFIED_PAGE, CERTIFIED_SHARE = 10, 0.25  # what `focusgroup certify` asks and calibrates with
 
 
 def configuration(
@@ -33,7 +35,8 @@ def configuration(
     """Everything besides data and model that decides how simulated users answer, by name.
 
     Args:
-        k: items on a page.
+        k: items on a page; it counts only where a language model reads pages, for the behaviour
+            model judges items one by one.
         calibration: share of the users that the behaviour model is fitted on, in (0, 1).
         style, language, decision: of the language model; "" where none takes part.
         calibrated_by: fingerprint of a calibration file, "" where users are calibrated on the log.
@@ -45,7 +48,6 @@ def configuration(
     release = ".".join(version("focusgroup").split(".")[:2])
     found = {
         "focusgroup": release,
-        "page": str(k),
         "calibration share": f"{calibration:g}",
         "assumed": _digest({k: repr(float(v)) for k, v in asdict(assumed or Assumed()).items()}),
     }
@@ -55,6 +57,7 @@ def configuration(
         words = load_language(language)
         prompts = _digest({"templates": dict(words.templates), "phrases": words.phrases})
         found |= {"style": style, "language": language, "decision": decision, "prompts": prompts}
+        found["page"] = str(k)
     return found
 
 
@@ -94,7 +97,9 @@ def find_certificates(run: Path | None = None, folder: Path | None = None) -> Sh
         places += sorted(root.glob(f"{FOLDER}/*/{CERTIFICATE}"))
     found: dict[str, Certificate] = {}
     unreadable = []
-    for place in {path.resolve(): path for path in places if path.is_file()}.values():
+    # Reversed, so that of several ways to one file the first is kept.
+    known = {path.resolve(): path for path in reversed(places) if path.is_file()}
+    for place in reversed(known.values()):
         try:
             found[str(place)] = read_certificate(place)
         except UserError as error:
@@ -127,15 +132,19 @@ def certificate_of(experiment: Experiment, room: Room, shelf: Shelf) -> Certific
             "A yardstick: these users are not meant to be like real ones, so nothing is certified.",
         )
     speaking = room.speaker is not None
-    configured = configuration(
-        k=scenario.page.k,
-        calibration=scenario.data.split.calibration,
+    of_these_users = partial(
+        configuration,
         style=spec.style if speaking else "",
         language=spec.language if speaking else "",
         decision=spec.decision if speaking else "",
+    )
+    configured = of_these_users(
+        k=scenario.page.k,
+        calibration=scenario.data.split.calibration,
         calibrated_by=experiment.calibration.fingerprint if experiment.calibration else "",
         assumed=Assumed(**scenario.assumed.model_dump()),
     )
+    certified = of_these_users(k=CERTIFIED_PAGE, calibration=CERTIFIED_SHARE)
     model = room.speaker.llm.fingerprint if room.speaker is not None else BEHAVIOUR
     command = ["focusgroup", "certify", "--data", scenario.data.name]
     if scenario.data.dir:
@@ -144,13 +153,20 @@ def certificate_of(experiment: Experiment, room: Room, shelf: Shelf) -> Certific
         command += ["--llm", spec.llm, "--style", spec.style, "--decision", spec.decision]
         if spec.language != "en":
             command += ["--language", spec.language]
-    return covering(
+    found = covering(
         shelf,
         data=experiment.dataset.fingerprint,
         model=model,
         configured=configured,
         command=shlex.join(command),
     )
+    if found.coverage is Coverage.FULL or configured == certified:
+        return found
+    told = (
+        f"{found.told} `focusgroup certify` would not make one that covers this configuration"
+        f" ({_differences(certified, configured)}): run the scenario as it certifies."
+    )
+    return replace(found, told=told, command="")
 
 
 def covering(

@@ -12,6 +12,8 @@ import pytest
 
 from focusgroup.agents import Assumed
 from focusgroup.scenarios.certificates import (
+    CERTIFIED_PAGE,
+    CERTIFIED_SHARE,
     Shelf,
     configuration,
     configuration_fingerprint,
@@ -19,6 +21,8 @@ from focusgroup.scenarios.certificates import (
     find_certificates,
     read_certificate,
 )
+from focusgroup.scenarios.certify.ground import CALIBRATION
+from focusgroup.scenarios.certify.paper import PAGE
 from focusgroup.scenarios.datasets import load_dataset
 from focusgroup.simulator import UserError
 from focusgroup.simulator.fidelity import (
@@ -36,6 +40,7 @@ from focusgroup.simulator.metrics.results import Estimate
 from focusgroup.simulator.report import Coverage
 
 Run = Callable[..., Any]
+SPOKEN: dict[str, Any] = {"style": "score", "language": "en", "decision": "pooled"}
 CONFIGURED = configuration(k=5, calibration=0.25)
 COMMAND = "focusgroup certify --data films"
 
@@ -73,10 +78,10 @@ def test_of_several_the_final_one_and_then_the_one_of_most_users_is_taken() -> N
 
 
 def test_another_configuration_is_told_apart_by_name_and_covers_nothing() -> None:
-    found = _covering(_certificate(configured=configuration(k=10, calibration=0.25)))
+    found = _covering(_certificate(configured=configuration(k=5, calibration=0.3)))
     assert found.coverage is Coverage.OTHER_CONFIGURATION
-    assert "page 5 here, 10 there" in found.told
-    assert "calibration share" not in found.told
+    assert "calibration share 0.25 here, 0.3 there" in found.told
+    assert "assumed" not in found.told
     assert found.command == COMMAND
 
 
@@ -98,9 +103,8 @@ def test_other_data_is_no_certificate_at_all_and_what_could_not_be_read_is_said(
 @pytest.mark.parametrize(
     "other",
     [
-        {"k": 10},
         {"calibration": 0.3},
-        {"style": "score", "language": "en", "decision": "pooled"},
+        SPOKEN,
         {"calibrated_by": "f" * 64},
         {"assumed": Assumed(slot=0.3)},
     ],
@@ -112,6 +116,27 @@ def test_whatever_decides_how_users_answer_changes_the_fingerprint(other: dict[s
     assert configuration_fingerprint(configuration(**usual)) == configuration_fingerprint(
         CONFIGURED
     )
+
+
+def test_pages_count_where_a_language_model_reads_them() -> None:
+    assert configuration(k=9, calibration=0.25) == CONFIGURED
+    spoken = configuration(k=9, calibration=0.25, **SPOKEN)
+    assert spoken != configuration(k=5, calibration=0.25, **SPOKEN)
+
+
+def test_what_certify_does_is_what_a_run_is_told_it_does() -> None:
+    assert (CERTIFIED_PAGE, CERTIFIED_SHARE) == (PAGE, CALIBRATION)
+
+
+def test_no_command_is_offered_that_would_not_cover_the_run(
+    focusgroup: Run, world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(world)
+    changed = ("--set", "assumed.slot=0.5", "--users", 4, "--out", "runs/one", "--quiet")
+    ran = focusgroup("run", "scenario.yaml", *changed)
+    assert ran.code == 0, ran.err
+    assert "would not make one that covers this configuration (assumed " in ran.out
+    assert "To make one" not in ran.out
 
 
 def test_the_prompts_of_a_language_are_part_of_the_configuration() -> None:
