@@ -82,13 +82,13 @@ def _stars(exam: Exam, answers: Answers, biases: Answers) -> dict[str, object] |
     if not rated.any() or answers.star_chances is None:
         return None
     given = exam.stars[rated]
-    shares = np.bincount(np.clip(np.rint(given), 1, 5).astype(np.int64), minlength=6)[1:]
+    near = np.maximum(0.0, 1 - np.abs(np.clip(given, 1, 5)[:, None] - np.arange(1, 6)))
     return {
         "rmse": _rmse(answers.stars[rated], given),
         "rmse of user + item bias": _rmse(biases.stars[rated], given),
         "within-user correlation": _correlation(exam.users[rated], answers.stars[rated], given),
         "shares": answers.star_chances[rated].mean(axis=0).round(3).tolist(),
-        "real shares": (shares / len(given)).round(3).tolist(),
+        "real shares": near.mean(axis=0).round(3).tolist(),
     }
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from focusgroup.agents import Assumed, BehaviourModel, StatisticalUser, fit_behaviour, pairs
+from focusgroup.agents.choice import sigmoid
 from focusgroup.agents.memory import remember
 from focusgroup.simulator.domain import Domain
 from focusgroup.simulator.errors import UserError
@@ -27,6 +28,7 @@ from focusgroup.simulator.types import (
     Slate,
 )
 
+GENRES = ("drama", "comedy", "horror", "western")  # in the planted order
 LEVEL = Assumed(slot=0.0, fatigue=0.0)  # what no log identifies, switched off
 
 
@@ -104,6 +106,88 @@ def test_sampling_the_negatives_does_not_shift_the_rates(
     found = engagement(films, model).values()
     predicted = np.concatenate([chance for chance, _ in found]).mean()
     assert predicted == pytest.approx(np.concatenate([y for _, y in found]).mean(), rel=0.1)
+
+
+def test_taste_beats_popularity_where_popularity_misleads(
+    films: Any, film_model: BehaviourModel
+) -> None:
+    popularity = film_model.space.popularity
+    low, high = np.quantile(popularity, [1 / 3, 2 / 3])
+    genre = np.array([item.attributes[0] for item in films.catalog.values()])
+    shuns = {g: GENRES[(n + 1) % len(GENRES)] for n, g in enumerate(GENRES)}
+    histories = [films.interactions(user) for user in films.audience]
+    right = []
+    for row, user in enumerate(films.audience):
+        had = np.isin(list(films.catalog), [i.item_id for i in histories[row]])
+        loved = np.flatnonzero((genre == films.loves[user]) & (popularity < low) & ~had)
+        shunned = np.flatnonzero((genre == shuns[films.loves[user]]) & (popularity > high) & ~had)
+        items = np.concatenate((loved, shunned))
+        odds = film_model.judge(histories, np.full_like(items, row), items).log_odds
+        right.append((odds[: len(loved), None] > odds[None, len(loved) :]).mean())
+    assert np.nanmean(right) > 0.85
+
+
+def test_probabilities_hold_for_the_popular_and_for_the_unpopular(
+    films: Any, film_model: BehaviourModel
+) -> None:
+    found = engagement(films, film_model)
+    position = film_model.space.index.position
+    rows = [(unseen(films, user), *pair) for user, pair in found.items()]
+    items = np.array([position[i] for ids, _, _ in rows for i in ids])
+    predicted = np.concatenate([chance for _, chance, _ in rows])
+    real = np.concatenate([truth for _, _, truth in rows])
+    thirds = np.array_split(np.argsort(film_model.space.popularity[items], kind="stable"), 3)
+    for third in thirds:
+        assert predicted[third].mean() == pytest.approx(real[third].mean(), rel=0.2)
+    bins = np.array_split(np.argsort(predicted, kind="stable"), 10)
+    error = [abs(predicted[b].mean() - real[b].mean()) * len(b) for b in bins]
+    assert sum(error) / len(predicted) < 0.02
+
+
+def test_accuracy_is_told_among_equally_popular_items(film_model: BehaviourModel) -> None:
+    assert 0.4 < film_model.popularity_auc < 0.6
+    assert film_model.auc > 0.75
+
+
+def test_stars_are_expected_from_what_the_user_rated(
+    films: Any, film_model: BehaviourModel
+) -> None:
+    rows = films.held_out[films.held_out["user_id"].isin(films.audience)]
+    row_of = {user: n for n, user in enumerate(films.audience)}
+    users = rows["user_id"].map(row_of).to_numpy(dtype=np.int64)
+    items = rows["item_id"].map(film_model.space.index.position).to_numpy(dtype=np.int64)
+    histories = [films.interactions(user) for user in films.audience]
+    given = rows["value"].to_numpy()
+    expected = film_model.judge(histories, users, items).stars
+    bias = film_model.space.users(
+        [[] for _ in histories], [[(i.item_id, i.value) for i in h] for h in histories]
+    ).bias
+    plain = np.clip(
+        film_model.space.mean_stars + film_model.space.item_bias[items] + bias[users], 1, 5
+    )
+    assert expected is not None
+    assert ((expected - given) ** 2).mean() < 0.9 * ((plain - given) ** 2).mean()
+
+
+def test_likes_follow_ratings_where_rejections_are_logged(films: Any) -> None:
+    domain = replace(films.domain, has_negatives=True)
+    model = fit_behaviour(
+        films.history, films.held_out, films.calibration, films.catalog, domain, seed=1
+    )
+    rows = films.held_out[films.held_out["user_id"].isin(films.audience)]
+    row_of = {user: n for n, user in enumerate(films.audience)}
+    users = rows["user_id"].map(row_of).to_numpy(dtype=np.int64)
+    items = rows["item_id"].map(model.space.index.position).to_numpy(dtype=np.int64)
+    odds = model.judge([films.interactions(user) for user in films.audience], users, items).log_odds
+    positive = rows["positive"].to_numpy(dtype=bool)
+    scores = {
+        user: (odds[users == user], positive[users == user])
+        for user in np.unique(users)
+        if 0 < positive[users == user].sum() < (users == user).sum()
+    }
+    means = {u: (model.space.item_bias[items[users == u]], y) for u, (_, y) in scores.items()}
+    assert auc(scores) > auc(means) + 0.05
+    assert sigmoid(odds).mean() == pytest.approx(positive.mean(), abs=0.05)
 
 
 def test_where_rejections_are_logged_they_are_the_negatives(films: Any) -> None:

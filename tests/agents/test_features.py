@@ -32,6 +32,20 @@ def test_choice_recovers_the_truth_through_sampled_negatives() -> None:
         assert sigmoid(choice.log_odds(features)).mean() == pytest.approx(engaged.mean(), rel=0.05)
 
 
+def test_each_stratum_of_negatives_is_undone_by_its_own_rate() -> None:
+    rng = np.random.default_rng(1)
+    features = rng.normal(size=(300_000, 2))
+    truth = -3.0 + 1.5 * features[:, 0] + 0.7 * features[:, 1]
+    engaged = rng.random(len(truth)) < sigmoid(truth)
+    rate = np.where(features[:, 0] > 0, 0.8, 0.05)  # what is popular is kept more often
+    kept = engaged | (rng.random(len(truth)) < rate)
+    choice = Choice.fit(features[kept], engaged[kept], rate[kept])
+    assert np.abs(choice.log_odds(features) - truth).mean() < 0.05
+    assert choice.negative_rate == pytest.approx(
+        (~engaged & kept).sum() / (~engaged).sum(), rel=0.1
+    )
+
+
 def test_a_feature_that_never_varies_is_harmless() -> None:
     features = np.column_stack((np.ones(100), np.tile([0.0, 1.0], 50)))
     choice = Choice.fit(features, features[:, 1] > 0, 1.0)
