@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import logit
 from sklearn.linear_model import LogisticRegression
 
 from focusgroup.agents import BehaviourModel
@@ -51,20 +52,19 @@ def single_signals(
 def baselines(ground: Ground, exam: Exam, *, seed: int) -> dict[str, Answers]:
     """Users any simulator has to beat, by name; what they know comes from calibration users.
 
-    `always yes`; `random`: the same chance for everything; `popularity`: one appeal an item, for
-    everybody the same (its share of likes where all that was shown is rated); `user + item bias`:
-    that, and how readily the user engages and rates.
+    `always yes`; `random`: everything on the page at the rate that is usual; `popularity`: one
+    appeal an item, for everybody the same (its share of likes where all that was shown is rated);
+    `user + item bias`: that, and how readily the user engages and rates.
     """
     calibration = set_exam(ground, ground.calibration, seed=derive_seed(seed, "baselines"))
     habits = _Habits.of(ground)
-    n, nothing = len(exam), np.zeros((len(calibration), 1))
     item = habits.features(ground, exam)
     fitted = habits.features(ground, calibration)
     item_stars, both_stars = item[:, 1], np.clip(item[:, 1] + item[:, 3], 1, LEVELS)
     rated = bool((~np.isnan(calibration.stars)).any())
     return {
-        ALWAYS_YES: Answers.of(np.full(n, np.inf)),
-        RANDOM: Answers.of(_log_odds(nothing, calibration, np.zeros((n, 1)))),
+        ALWAYS_YES: Answers.of(np.full(len(exam), np.inf)),
+        RANDOM: Answers.of(logit(calibration.taken.mean()) - exam.offset),
         POPULARITY: _rater(
             _log_odds(fitted[:, :2], calibration, item[:, :2]), item_stars, rated=rated
         ),

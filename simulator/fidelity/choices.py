@@ -57,13 +57,13 @@ def decision_auc(
     sat = Sitting.of(exam, answers)
     if not len(sat.exam):
         return not_known("decision_auc", NOTHING_ANSWERED)
-    aucs = within_user_auc(sat.exam, sat.answers.log_odds)
+    aucs = within_user_auc(sat.exam, sat.answers.ranks(sat.exam))
     found = mean_over_users(aucs, seed)
     if not found.n:
         return not_known("decision_auc", "no user both took something and left something")
     beside = {}
     for name, other in sat.beside(baselines).items():
-        theirs = within_user_auc(other.exam, other.answers.log_odds)
+        theirs = within_user_auc(other.exam, other.answers.ranks(other.exam))
         beside[name] = mean_over_users(np.where(np.isnan(aucs), np.nan, theirs), seed)
     best = max((other.mean for other in beside.values() if other.n), default=0.0)
     return judged(

@@ -109,6 +109,14 @@ class Answers:
             failed=self.failed[kept],
         )
 
+    def ranks(self, exam: Exam) -> Floats:
+        """Numbers that order the questions by how likely they are taken, (n,).
+
+        Of probabilities those in the exam, where not all that was not taken is asked about: what
+        is rare is asked about more often than it is taken. Of a simulator that only ranks, its own.
+        """
+        return self.log_odds + exam.offset if self.calibrated else self.log_odds
+
     def chance(self, exam: Exam) -> Floats:
         """Probability of engagement among what the exam asks, (n,), in [0, 1]."""
         return np.asarray(0.5 * (1 + np.tanh(0.5 * (self.log_odds + exam.offset))))

@@ -61,8 +61,8 @@ def persona_swap(
 def _lost(
     exam: Exam, answers: Answers, swapped: Answers, seed: int
 ) -> tuple[float, float, Estimate]:
-    own = within_user_auc(exam, answers.log_odds)
-    other = within_user_auc(exam, swapped.log_odds)
+    own = within_user_auc(exam, answers.ranks(exam))
+    other = within_user_auc(exam, swapped.ranks(exam))
     known = ~np.isnan(own)
     if not known.any():
         return np.nan, np.nan, mean_over_users(own, seed)

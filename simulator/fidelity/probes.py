@@ -95,7 +95,7 @@ def _auc_change(exam: Exam, before: Answers, after: Answers, seed: int) -> tuple
     """Paired within the user, over questions that both answered; and how many are left out."""
     kept = ~(before.failed | after.failed)
     asked = exam.only(kept)
-    lost = within_user_auc(asked, before.log_odds[kept]) - within_user_auc(
-        asked, after.log_odds[kept]
+    lost = within_user_auc(asked, before.only(kept).ranks(asked)) - within_user_auc(
+        asked, after.only(kept).ranks(asked)
     )
     return mean_over_users(lost, seed), int(np.count_nonzero(~kept))

@@ -126,7 +126,8 @@ def _row(
     kept = mask & ~failed
     asked = exam.only(kept)
     aucs: dict[str, Floats] = {
-        who: within_user_auc(asked, answers.log_odds[kept]) for who, answers in three.items()
+        who: within_user_auc(asked, answers.only(kept).ranks(asked))
+        for who, answers in three.items()
     }
     found = {who: mean_over_users(values, seed) for who, values in aucs.items()}
     better = "model" if found["model"].mean > found["statistics"].mean else "statistics"

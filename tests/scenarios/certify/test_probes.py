@@ -122,12 +122,12 @@ def test_codes_tell_nothing_and_are_all_different(planted: Ground) -> None:
         assert planted.catalog[item_id].title not in (item.title, item.description)
 
 
-def test_a_behaviour_model_that_reads_no_titles_loses_nothing_by_codes(
+def test_a_behaviour_model_that_reads_only_years_off_titles_loses_little_by_codes(
     planted: Ground, planted_exam: Exam
 ) -> None:
     row = asyncio.run(title_row(planted, planted_exam, seed=1))
     assert row.verdict == "pass"
-    assert row.value == pytest.approx(0, abs=0.01)
+    assert row.value == pytest.approx(0, abs=0.05)
 
 
 def test_a_model_that_goes_by_titles_is_caught_and_one_that_goes_by_genres_is_not(
