@@ -38,10 +38,14 @@ SIGNALS = (
 _CROSSED = (
     *("taste x activity", "taste x popularity", "years x activity", "years x popularity"),
     *("popularity x activity", "owned x popularity", "owned x activity"),
+    *("item_bias x width", "liking x width"),
 )
 _BENT = tuple(f"popularity above {knot:g}" for knot in KNOTS)
-CHOICE = (*SIGNALS, "amount", "activity", "user_bias", "price", *_BENT, *_CROSSED)
-RATING = ("item_bias", "user_bias", "liking", "attributes", "taste")
+CHOICE = (*SIGNALS, "amount", "activity", "user_bias", "width", "price", *_BENT, *_CROSSED)
+RATING = (
+    *("item_bias", "user_bias", "liking", "attributes", "taste"),
+    *("item_bias x width", "user_bias x width", "liking x width", "width"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,8 @@ class UserSide:
         taste, taste_lately, habits, liking: (users, d), for the factors of those names.
         attributes, years: (users, kinds), leanings. owned: (users, items), log1p amounts.
         activity: (users,), log1p of the number of items had. bias: (users,), stars above the
-            items'. log_price: (users,), NaN where unknown.
+            items'. width: (users,), log of how far the user's stars spread around that, 0 for as
+            far as usual. log_price: (users,), NaN where unknown.
     """
 
     taste: Floats
@@ -64,6 +69,7 @@ class UserSide:
     owned: sp.csr_matrix
     activity: Floats
     bias: Floats
+    width: Floats
     log_price: Floats
 
 
@@ -75,6 +81,7 @@ class FeatureSpace:
         item_bias: (items,), mean stars above the overall mean, shrunk; 0 without ratings.
         popularity: (items,), log of the share of calibration users who had the item (half a user
             more): a share, so that it means the same whatever the number of users.
+        variance: of a user's stars above the items' means, around the user's own mean.
     """
 
     index: ItemIndex
@@ -87,6 +94,7 @@ class FeatureSpace:
     popularity: Floats
     log_price: Floats
     mean_stars: float
+    variance: float
 
     @classmethod
     def fit(cls, log: pd.DataFrame, catalog: Catalog, seed: int) -> FeatureSpace:
@@ -107,6 +115,8 @@ class FeatureSpace:
         totals = np.bincount(items[rated], values[rated] - mean, shape[1])
         item_bias = totals / (np.bincount(items[rated], minlength=shape[1]) + SHRINK)
         above = values[rated] - mean - item_bias[items[rated]]
+        stars = _ratings(users[rated], items[rated], above, shape)
+        squares, count = _spread(*stars)
         kinds = sp.csr_matrix(index.attributes > 0, dtype=np.float64)
         return cls(
             index=index,
@@ -114,11 +124,12 @@ class FeatureSpace:
             habits=Taste.fit(past.times, seed),
             attributes=Leaning.fit(kinds, kinds, taken),
             years=Leaning.fit(*year_kinds(catalog), taken),
-            liking=Gaussian.fit(*_ratings(users[rated], items[rated], above, shape), seed),
+            liking=Gaussian.fit(*stars, seed),
             item_bias=item_bias,
             popularity=np.log((taken + 0.5) / (len(names) + 1)),
             log_price=np.log([item.price or np.nan for item in catalog.values()]),
             mean_stars=mean,
+            variance=max(0.01, float(squares.sum() / max(1.0, count.sum()))),
         )
 
     def users(
@@ -134,7 +145,8 @@ class FeatureSpace:
         with np.errstate(invalid="ignore", divide="ignore"):
             log_price = np.asarray(past.times @ (prices * priced)) / weight
         above, given = self._above(ratings)
-        count = np.asarray(given.sum(axis=1)).ravel()
+        squares, count = _spread(above, given)
+        spread = (squares / self.variance + SHRINK) / (count + SHRINK)
         return UserSide(
             taste=_by_length(self.taste.users(past.had), past.had),
             taste_lately=_by_length(self.taste.users(past.lately), past.lately),
@@ -145,6 +157,7 @@ class FeatureSpace:
             owned=past.times,
             activity=np.log1p(np.diff(past.had.indptr).astype(np.float64)),
             bias=np.asarray(above.sum(axis=1)).ravel() / (count + SHRINK),
+            width=0.5 * np.log(spread),
             log_price=log_price,
         )
 
@@ -174,6 +187,8 @@ class FeatureSpace:
         popularity, activity = self.popularity[items], users.activity[rows]
         taste = new * self._taste(users.taste, rows, items)
         years = new * self.years.of(users.years, rows, items)
+        item_bias, liking = self.item_bias[items], self._liking(users, rows, items)
+        width = users.width[rows]
         return np.column_stack(
             (
                 taste,
@@ -181,14 +196,15 @@ class FeatureSpace:
                 new * _root(_dot(users.habits, self.habits.factors, rows, items)),
                 new * self.attributes.of(users.attributes, rows, items),
                 years,
-                self._liking(users, rows, items),
-                self.item_bias[items],
+                liking,
+                item_bias,
                 popularity,
                 np.nan_to_num(-np.abs(self.log_price[items] - users.log_price[rows])),
                 owned,
                 amount,
                 activity,
                 users.bias[rows],
+                width,
                 np.nan_to_num(self.log_price[items]),
                 *(np.maximum(0.0, popularity - knot) for knot in KNOTS),
                 taste * activity,
@@ -198,18 +214,26 @@ class FeatureSpace:
                 popularity * activity,
                 owned * popularity,
                 owned * activity,
+                item_bias * width,
+                liking * width,
             )
         )
 
     def rating(self, users: UserSide, rows: Integers, items: Integers) -> Floats:
         """Features of `RATING` for pairs, (n, len(RATING))."""
+        item_bias, bias, width = self.item_bias[items], users.bias[rows], users.width[rows]
+        liking = self._liking(users, rows, items)
         return np.column_stack(
             (
-                self.item_bias[items],
-                users.bias[rows],
-                self._liking(users, rows, items),
+                item_bias,
+                bias,
+                liking,
                 self.attributes.of(users.attributes, rows, items),
                 self._taste(users.taste, rows, items),
+                item_bias * width,
+                bias * width,
+                liking * width,
+                width,
             )
         )
 
@@ -245,6 +269,14 @@ def _ratings(
     total.data /= given.data
     given.data = np.ones_like(given.data)
     return total, given
+
+
+def _spread(above: sp.csr_matrix, given: sp.csr_matrix) -> tuple[Floats, Floats]:
+    """Of each user's ratings: summed squares around the user's mean, and the number."""
+    count = np.asarray(given.sum(axis=1), dtype=np.float64).ravel()
+    total = np.asarray(above.sum(axis=1)).ravel()
+    squares = np.asarray(above.multiply(above).sum(axis=1)).ravel()
+    return np.asarray(np.maximum(0.0, squares - total**2 / np.maximum(1.0, count))), count
 
 
 def weighted_histories(rows: pd.DataFrame) -> dict[str, list[tuple[str, float]]]:

@@ -1,8 +1,9 @@
 """Star ratings through ordinal thresholds, so that ones and twos exist.
 
-Proportional odds (McCullagh 1980): P(stars > s) = sigmoid(x . w - t_s), one slope for all
-thresholds, fitted as one logistic regression over the stacked thresholds. A rating between two
-levels (3.5) counts for both in proportion, so that expected stars keep the log's mean.
+Partial proportional odds (Peterson and Harrell 1990): P(stars > s) = sigmoid(x . w - t_s - m_s z),
+one slope for all thresholds, fitted as one logistic regression over the stacked thresholds; z is
+how wide a range of stars the user gives, which draws the thresholds together or apart. A rating
+between two levels (3.5) counts for both in proportion, so that expected stars keep the log's mean.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ class Stars:
     """Fitted thresholds.
 
     Attributes:
-        weights: (features,). thresholds: (4,), rising, for stars > 1 ... > 4.
+        weights: (features,); the last feature is the width, z.
+        thresholds: (4,), rising, for stars > 1 ... > 4. moves: (4,), what z adds to them.
     """
 
     weights: Floats
     thresholds: Floats
+    moves: Floats
 
     @classmethod
     def fit(cls, features: Floats, stars: Floats) -> Stars:
@@ -36,10 +39,11 @@ class Stars:
         above = np.clip(np.asarray(stars)[:, None] - levels, 0.0, 1.0).ravel()
         n, d = features.shape
         if not above.any() or above.all():
-            return cls(np.zeros(d), np.full(LEVELS - 1, -CERTAIN if above.any() else CERTAIN))
-        stacked = np.hstack(
-            (np.repeat(features, LEVELS - 1, axis=0), np.tile(np.eye(LEVELS - 1), (n, 1)))
-        )
+            certain = np.full(LEVELS - 1, -CERTAIN if above.any() else CERTAIN)
+            return cls(np.zeros(d), certain, np.zeros(LEVELS - 1))
+        which = np.tile(np.eye(LEVELS - 1), (n, 1))
+        each = np.repeat(features, LEVELS - 1, axis=0)
+        stacked = np.hstack((each, which, which * each[:, -1:]))
         yes, no = above > 0, above < 1
         fitted = LogisticRegression(C=10.0, fit_intercept=False, max_iter=500).fit(
             np.concatenate((stacked[yes], stacked[no])),
@@ -47,13 +51,17 @@ class Stars:
             sample_weight=np.concatenate((above[yes], 1 - above[no])),
         )
         coefficients = fitted.coef_[0]
+        thresholds, moves = np.split(-coefficients[d:], 2)
         # Regularised one by one, thresholds of hardly used levels may cross: keep them in order.
-        return cls(coefficients[:d], np.maximum.accumulate(-coefficients[d:]))
+        return cls(coefficients[:d], np.maximum.accumulate(thresholds), moves)
 
     def above(self, features: Floats, added: Floats | float = 0.0) -> Floats:
         """P(stars > 1 ... > 4), (n, 4); `added`, (n,), to the log-odds of each."""
         latent = (features * self.weights).sum(axis=1) + added
-        return np.asarray(1 / (1 + np.exp(self.thresholds[None, :] - latent[:, None])))
+        thresholds = self.thresholds + features[:, -1:] * self.moves
+        # Moved far, thresholds may cross as well.
+        thresholds = np.maximum.accumulate(thresholds, axis=1)
+        return np.asarray(1 / (1 + np.exp(thresholds - latent[:, None])))
 
     def expected(self, features: Floats, added: Floats | float = 0.0) -> Floats:
         """Expected stars, (n,), in [1, 5]."""

@@ -102,6 +102,37 @@ def test_half_stars_keep_the_mean_and_the_spread() -> None:
     assert np.corrcoef(drawn, stars)[0, 1] > 0.4
 
 
+def test_who_gives_a_wide_range_of_stars_goes_on_to() -> None:
+    rng = np.random.default_rng(3)
+    width = rng.choice([-0.5, 0.5], 6000)
+    stars = np.clip(np.round(3 + np.exp(width) * rng.normal(0, 1.0, 6000)), 1, 5)
+    features = np.column_stack((rng.normal(size=6000), width))
+    fitted = Stars.fit(features, stars)
+    drawn = fitted.draw(features, rng.random(6000))
+    for kind in (-0.5, 0.5):
+        mine = width == kind
+        assert drawn[mine].std() == pytest.approx(stars[mine].std(), abs=0.08)
+        assert (drawn[mine] == 5).mean() == pytest.approx((stars[mine] == 5).mean(), abs=0.03)
+    assert drawn[width > 0].std() > 1.5 * drawn[width < 0].std()
+
+
+def test_width_is_how_far_stars_spread_around_the_users_own_mean() -> None:
+    rows = [
+        (f"u{n}", item, "rate", float(stars))
+        for n in range(40)
+        for item, stars in zip(ITEMS, (2, 3, 3, 4), strict=True)
+    ]
+    space = space_of(rows, ITEMS)
+    even, wild, high = (
+        list(zip(ITEMS, s, strict=True)) for s in ((3,) * 4, (5, 1, 5, 1), (5,) * 4)
+    )
+    width = space.users([[]] * 4, [even, wild, high, []]).width
+    assert width[1] > 0
+    assert width[1] > width[0]
+    assert width[2] < width[1]
+    assert width[3] == 0
+
+
 def space_of(rows: Sequence[Sequence[object]], catalog: Catalog) -> FeatureSpace:
     log = pd.DataFrame(rows, columns=["user_id", "item_id", "event", "value"])
     return FeatureSpace.fit(log, catalog, seed=1)
