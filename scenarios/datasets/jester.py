@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
-
 from focusgroup.simulator.domain import Domain
 
-from .columns import InteractionColumns, ItemColumns, RatingColumn, UserColumns
+from .columns import InteractionColumns, ItemColumns, RatingColumn
 from .dataset import Dataset
 from .interpret import interpret, refuse
 from .location import find_folder
 from .problems import Problem, ProblemKind, Problems
-from .raw_table import RawTable, joined, raw_frame
+from .raw_table import RawTable, joined
 from .table_file import read_table
-from .values import clean_text, id_texts
+from .values import clean_text
 
 JOKES = "jokes.csv"
 _PARTS = {"complete": "ratings_complete_users", "partial": "ratings_partial_users"}
@@ -28,8 +26,8 @@ def _title(joke: str) -> str:
 
 
 def read_jester(data_dir: Path | None = None) -> Dataset:
-    """Jokes with their full text (`description`; the title is how it begins), ratings from -10 to
-    10 mapped linearly to 1-5 stars, and per user whether all jokes were rated ("complete").
+    """Jokes with their full text (`description`; the title is how it begins), and
+    ratings from -10 to 10 mapped linearly to 1-5 stars.
 
     Reads `jokes.csv` (item_id, text) and one or both of `ratings_complete_users.csv[.gz]` and
     `ratings_partial_users.csv[.gz]` (user_id, item_id, rating).
@@ -58,14 +56,6 @@ def read_jester(data_dir: Path | None = None) -> Dataset:
         titled = RawTable(jokes.name, jokes.frame.assign(title=titles), jokes.places)
     else:
         items = ItemColumns(item="item_id", title="text")
-    users = [
-        pd.DataFrame({"user_id": id_texts(table.frame["user_id"]).unique(), "rated": part})
-        for part, table in parts.items()
-        if "user_id" in table.frame.columns
-    ]
-    people = pd.concat(users) if users else pd.DataFrame({"user_id": [], "rated": []})
-    # A rating without a user is reported from the ratings file, where its line is known.
-    people = people[people["user_id"] != ""].drop_duplicates("user_id")
     return interpret(
         problems,
         Domain("jester", item_noun="joke", click_verb="read"),
@@ -79,7 +69,6 @@ def read_jester(data_dir: Path | None = None) -> Dataset:
             ),
         ),
         items=(titled, items),
-        users=(raw_frame("users of the ratings files", people), UserColumns(user="user_id")),
         source="Jester / Eigentaste (Goldberg, Roeder, Gupta, Perkins 2001)",
         licence="research use with acknowledgement; not for redistribution",
         notes=(
