@@ -93,8 +93,8 @@ def model_facts(experiment: Experiment, room: Room) -> ModelFacts:
             learned_from = f"{calibration.data.name} ({file})"
         fitted = (
             f"fitted on {behaviour.calibration_users} other users of {learned_from}; it tells"
-            f" what a user went on to take from what the user did not with AUC {behaviour.auc:.2f},"
-            f" popularity alone with {behaviour.popularity_auc:.2f}"
+            " what a user went on to take from equally popular items the user did not with AUC"
+            f" {behaviour.auc:.2f}, popularity alone with {behaviour.popularity_auc:.2f}"
         )
         if not behaviour.auc >= behaviour.popularity_auc + WORTH_KNOWING:
             weak = (

@@ -157,7 +157,7 @@ def summary(found: Calibration) -> str:
     auc = found.auc
     if auc.model is not None and auc.popularity is not None:
         lines.append(
-            f"It tells what a user went on to take from what the user did not with AUC"
+            f"It tells what a user took from equally popular items the user did not with AUC"
             f" {auc.model:.3f}; popularity alone with {auc.popularity:.3f}."
         )
     lines += _opinion(found)
