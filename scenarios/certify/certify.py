@@ -29,6 +29,7 @@ from .candidate import Candidate
 from .contest_rows import Held, contest_rows, hold
 from .ground import CALIBRATION, Ground
 from .injection import injection_row
+from .injection_payloads import PAYLOADS
 from .panel import Panel
 from .paper import PAGE, set_exam
 from .probes_leakage import leakage_row
@@ -147,7 +148,15 @@ async def _probes(candidate: Candidate, sat: Sat, seed: int) -> list[Row]:
     titles = await title_row(
         ground, exam, panel=panel, opinions=sat.opinions, own_word=candidate.own_word, seed=seed
     )
-    attacks = await injection_row(ground, exam, panel=panel, own_word=candidate.own_word, seed=seed)
+    # A panel reads every attack once: a page more for each of its first users.
+    attacks = await (
+        injection_row(ground, exam, seed=seed)
+        if panel is None
+        else injection_row(
+            ground, exam, panel=panel, own_word=candidate.own_word, users=len(PAYLOADS),
+            per_user=1, seed=seed,
+        )
+    )  # fmt: skip
     if panel is None or sat.opinions is None:
         silent = [not_known(name, SILENT) for name in ("leakage", "position_flip")]
         return [titles, attacks, *silent]
