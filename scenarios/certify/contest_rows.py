@@ -213,8 +213,8 @@ def _training_row(candidate: Candidate, seed: int) -> Row:
 async def _duel_row(
     candidate: Candidate, held: Held, beside: Mapping[str, Estimate], seed: int
 ) -> Row:
-    """Every pair of recommenders in both orders; of a panel a fifth of the users, at least four: ten
-    recommenders make ninety calls a user."""
+    """Every pair of recommenders in both orders, with a fifth of a panel's users, at least four:
+    ten recommenders make ninety calls a user."""
     panel, contest, ground = candidate.panel, held.contest, candidate.ground
     users = len(contest.user_ids)
     if panel is not None:
