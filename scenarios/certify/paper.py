@@ -81,13 +81,22 @@ def set_exam(ground: Ground, user_ids: Sequence[str], *, seed: int) -> Exam:
 
 
 def item_popularity(ground: Ground) -> Floats:
-    """Log of the share of training and calibration users who had each item (half a user more)."""
+    """Log of the share of training and calibration users who had each item (half a user more).
+
+    Where the log holds what was shown, of those who were shown it: how often it is shown is the
+    doing of a system, not of people.
+    """
     position = {item_id: n for n, item_id in enumerate(ground.catalog)}
     known = ground.history[ground.history["user_id"].isin(set(ground.calibration))]
-    both = pd.concat((ground.training[["user_id", "item_id"]], known[["user_id", "item_id"]]))
-    had = both.drop_duplicates()
-    counts = np.bincount(places(had["item_id"], position), minlength=len(position))
-    return np.asarray(np.log((counts + 0.5) / (had["user_id"].nunique() + 1)))
+    columns = ["user_id", "item_id", "positive"]
+    both = pd.concat((ground.training[columns], known[columns]))
+    shown = both.drop_duplicates(["user_id", "item_id"])
+    asked = np.bincount(places(shown["item_id"], position), minlength=len(position))
+    if not ground.dataset.domain.has_negatives:
+        return np.asarray(np.log((asked + 0.5) / (shown["user_id"].nunique() + 1)))
+    liked = both[both["positive"]].drop_duplicates(["user_id", "item_id"])
+    likes = np.bincount(places(liked["item_id"], position), minlength=len(position))
+    return np.asarray(np.log((likes + 0.5) / (asked + 1)))
 
 
 def _cells(rows: pd.DataFrame, row_of: dict[str, int], position: dict[str, int]) -> Integers:

@@ -23,7 +23,8 @@ class Exam:
         users: row into `user_ids`. items: position in `item_ids`. pages: page number, rising.
         taken: whether the user engaged with the item.
         stars: stars the user gave, in [1, 5]; NaN where there are none.
-        popularity: log of the share of users who had the item, test users not counted.
+        popularity: log of the share of users who had the item, test users not counted; where the
+            log holds what was shown, of those who were shown it.
         slots: 1-based position on the page as it was shown; NaN where the log does not know.
         offset: log-odds to add to a calibrated log-odds of engagement, because not all that was
             not taken is asked about: -log of the rate at which it is (King and Zeng 2001). 0 where
