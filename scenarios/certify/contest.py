@@ -201,7 +201,7 @@ def reality(ground: Ground, user_ids: Sequence[str], users: Integers, items: Int
     """What items were really worth to users, (n,).
 
     Fully observed: the stars the user gave later, or without ratings whether it counts as
-    engagement. Else 1 if the user had the item later, 0 if not.
+    engagement. Else 1 if the user took the item later, 0 if not, or if it was rejected.
 
     Args:
         users: rows of `user_ids`. items: positions in the catalogue.
@@ -209,9 +209,9 @@ def reality(ground: Ground, user_ids: Sequence[str], users: Integers, items: Int
     position = {item_id: n for n, item_id in enumerate(ground.catalog)}
     row_of = {user: n for n, user in enumerate(user_ids)}
     later = ground.held_out[ground.held_out["user_id"].isin(row_of)]
-    if not ground.fully_observed:
+    if not ground.dataset.domain.has_negatives:
         worth = pd.Series(1.0, index=later.index)
-    elif ground.dataset.domain.has_ratings:
+    elif ground.fully_observed and ground.dataset.domain.has_ratings:
         worth = later["value"]
     else:
         worth = later["positive"].astype(np.float64)

@@ -56,7 +56,7 @@ def _by_ratings(ground: Ground) -> Mapping[str, Recommender]:
 
 def _by_what_was_taken(ground: Ground) -> Mapping[str, Recommender]:
     index = ItemIndex(tuple(ground.catalog))
-    taken = _taken(ground.training, index)
+    taken = _taken(ground, index)
     share = np.asarray(taken.mean(axis=0)).ravel()
     return {
         "random": _ours(ground, "random"),
@@ -79,9 +79,11 @@ def _ours(ground: Ground, name: str, **params: object) -> Recommender:
     return made
 
 
-def _taken(training: pd.DataFrame, index: ItemIndex) -> csr_matrix:
-    """1 where a training user had an item, (users, items)."""
-    known = training[training["item_id"].isin(index.columns)]
+def _taken(ground: Ground, index: ItemIndex) -> csr_matrix:
+    """1 where a training user took an item, (users, items); to reject it is not to take it."""
+    known = ground.training[ground.training["item_id"].isin(index.columns)]
+    if ground.dataset.domain.has_negatives:
+        known = known[known["positive"]]
     pairs = known[["user_id", "item_id"]].drop_duplicates()
     rows, names = pd.factorize(pairs["user_id"], sort=True)
     columns = pairs["item_id"].map(index.columns).to_numpy(np.int64)

@@ -13,6 +13,7 @@ from focusgroup.simulator import Catalog, UserError
 from focusgroup.simulator.noise import derive_seed, key_of
 
 FINAL_SHARE = 2 / 7  # of the test users, read only by the final certificate
+FINAL_SEED = 0  # whose test users they are of: another seed must not let anybody see them before
 CALIBRATION = 0.25  # as scenarios do by default
 HELD_OUT, HELD_OUT_COMPLETE = 0.2, 0.7
 
@@ -50,8 +51,8 @@ def lay_ground(
     """Divide the users and fit the behaviour model on those for calibration.
 
     Users who saw all there is are the test users, where the log holds what they did not take:
-    their reaction to any slate is known. Of the test users a share chosen by a hash of the id is
-    kept for `final` and read for nothing else.
+    their reaction to any slate is known. Of the test users (of seed `FINAL_SEED`) a share chosen by
+    a hash of the id is kept for `final` and read for nothing else, under any seed.
 
     Args:
         held_out: share of each user's events that is to be predicted; by default .2, or .7 where
@@ -66,11 +67,12 @@ def lay_ground(
     history, later = split_history(dataset, held_out=share, seed=seed)
     if fully_observed:
         split, everyone = _around(dataset, complete, seed, share), complete
+        kept_back = _kept_back(complete)
     else:
-        split = split_users(dataset, seed=seed, held_out=share)
+        kept_back = _kept_back(split_users(dataset, seed=FINAL_SEED, held_out=share).audience)
+        split = _without(split_users(dataset, seed=seed, held_out=share), set(kept_back))
         everyone = split.audience
-    kept_back = set(_kept_back(everyone))
-    test = tuple(user for user in everyone if (user in kept_back) == final)
+    test = kept_back if final else tuple(user for user in everyone if user not in set(kept_back))
     if len(test) < 2:
         raise UserError(
             f"dataset {dataset.domain.name!r}: {len(test)} test users; a certificate needs at least"
@@ -125,4 +127,12 @@ def _around(dataset: Dataset, complete: tuple[str, ...], seed: int, held_out: fl
 
 def _kept_back(users: tuple[str, ...]) -> tuple[str, ...]:
     ranked = sorted(users, key=lambda user: (key_of(f"final\x1f{user}"), user))
-    return tuple(ranked[: round(FINAL_SHARE * len(users))])
+    return tuple(sorted(ranked[: round(FINAL_SHARE * len(users))]))
+
+
+def _without(split: UserSplit, users: set[str]) -> UserSplit:
+    training, calibration, audience = (
+        tuple(user for user in group if user not in users)
+        for group in (split.training, split.calibration, split.audience)
+    )
+    return UserSplit(training, calibration, audience)

@@ -11,7 +11,6 @@ from focusgroup.simulator.fidelity import Exam
 
 from .ground import Ground
 from .paper import places
-from .yardsticks import item_means
 
 Floats = NDArray[np.float64]
 SHRINK = 10.0  # added to the norms: pairs of items that few users had count for little
@@ -21,9 +20,9 @@ _CHUNK = 200_000
 def personal_signal(ground: Ground, exam: Exam) -> Floats:
     """How well each question's item goes with the history of the user who is asked, (n,).
 
-    Cosine of item columns over the training users, summed over the user's history. Where ratings
-    are of all that was shown, a column holds stars above the item's and the user's mean, and so
-    does the history; elsewhere it holds ones.
+    Cosine of item columns over the training users, summed over the user's history. Where the log
+    holds what was shown, a column holds stars (or likes: 1, rejections: 0) above the item's and the
+    user's mean, and so does the history; elsewhere it holds ones.
     """
     position = {item_id: n for n, item_id in enumerate(ground.catalog)}
     training = _matrix(ground, ground.training, position)
@@ -57,6 +56,23 @@ def _matrix(
         found.sum_duplicates()
         found.data[:] = 1.0
         return found
-    values = np.asarray(rows["value"], dtype=np.float64) - item_means(ground)[items]
+    values = _liking(ground, rows) - _means(ground, position)[items]
     own = np.bincount(users, values, len(ids)) / np.maximum(1, np.bincount(users))
     return sp.csr_matrix((values - own[users], (users, items)), shape=shape)
+
+
+def _liking(ground: Ground, rows: pd.DataFrame) -> Floats:
+    """Stars, or 1 and 0 where there are none, (rows,)."""
+    column = "value" if ground.dataset.domain.has_ratings else "positive"
+    return np.asarray(rows[column], dtype=np.float64)
+
+
+def _means(ground: Ground, position: dict[str, int]) -> Floats:
+    """Of each item among calibration users, (items,); the overall mean where nobody had it."""
+    wanted = set(ground.calibration)
+    log = pd.concat(
+        [part[part["user_id"].isin(wanted)] for part in (ground.history, ground.held_out)]
+    )
+    liking = pd.Series(_liking(ground, log))
+    means = liking.groupby(log["item_id"].to_numpy()).mean()
+    return np.asarray(means.reindex(list(position)).fillna(liking.mean()), dtype=np.float64)

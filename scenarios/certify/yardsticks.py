@@ -28,7 +28,7 @@ def yardsticks(
 ) -> Mapping[str, Floats]:
     """Other ways to value the pages of a contest, by name, (users, recommenders) each.
 
-    `ITEM_MEANS`: mean stars, or share of people who had the item, among calibration users.
+    `ITEM_MEANS`: mean stars, or share of people who took the item, among calibration users.
     `CONTENT`: cosine of the item's text with that of the user's history.
     `OFFLINE`: nDCG@10 on held-out likes of calibration users, one number a recommender.
     """
@@ -42,8 +42,8 @@ def yardsticks(
 
 
 def item_means(ground: Ground) -> Floats:
-    """Mean stars of each item where all shown is rated, else the share of people who had it;
-    by calibration users, (items,)."""
+    """Mean stars of each item where everybody rated everything, else the share of people who had
+    it, or liked it where the log holds rejections too; by calibration users, (items,)."""
     wanted = set(ground.calibration)
     log = pd.concat(
         [part[part["user_id"].isin(wanted)] for part in (ground.history, ground.held_out)]
@@ -53,7 +53,7 @@ def item_means(ground: Ground) -> Floats:
         overall = float(log["value"].mean())
         means = log.groupby("item_id")["value"].mean().reindex(ids).fillna(overall)
         return means.to_numpy(np.float64)
-    if ground.fully_observed:
+    if ground.dataset.domain.has_negatives:
         log = log[log["positive"]]
     pairs = log[["user_id", "item_id"]].drop_duplicates()
     counts = pairs["item_id"].value_counts().reindex(ids).fillna(0.0)

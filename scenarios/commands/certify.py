@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
+import shlex
 import shutil
 import sys
 import time
@@ -14,7 +17,7 @@ from typing import Annotated, Never
 import typer
 from tqdm import tqdm
 
-from focusgroup.agents.llm import Budget, Journal, JournalMode, LLMOptions
+from focusgroup.agents.llm import Budget, Journal, JournalMode, LLMOptions, parse_llm
 from focusgroup.agents.styles import Style
 from focusgroup.scenarios.certificates import FOLDER
 from focusgroup.scenarios.certify.certify import Decision, Wanted
@@ -28,6 +31,7 @@ from focusgroup.simulator.fidelity.table import certificate_table
 from .runs import JournalPath, KeyVariable
 
 JOURNAL = "journal.sqlite"
+_SECRETS = re.compile(r"(?<=://)[^/@\s]*(?=@)|(?<=\?)\S+")  # of a URL: who asks, and with what
 
 
 def certify(
@@ -89,7 +93,11 @@ def certify(
     model = None if llm in (None, "none") else llm
     if model is None and swap_llm is not None:
         raise UserError("--swap-llm is for a second language model; name the first with --llm")
+    for spec in (model, swap_llm):
+        if spec is not None:
+            parse_llm(spec)
     folder = out or Path(FOLDER) / _name(data, model, final=final)
+    _check_writable(folder)
     wanted = Wanted(
         users=users,
         seed=seed,
@@ -101,7 +109,7 @@ def certify(
     dataset = load_dataset(data, data_dir)
     kept = journal or folder / JOURNAL
     with (
-        _journal(None if model is None else kept) as opened,
+        _journal(None if model is None else kept, journal_mode) as opened,
         _progress(quiet=quiet) as (step, told),
     ):
         speaking = None
@@ -140,17 +148,27 @@ def _name(data: str, model: str | None, *, final: bool) -> str:
 
 
 def _command(arguments: list[str]) -> str:
-    """The command line as it was typed; keys never stand on it."""
-    return " ".join(["focusgroup", *arguments])
+    """The command line, to be typed again; what a URL holds besides its place is left out, for
+    that is where keys may stand."""
+    told = (_SECRETS.sub("***", one) if "://" in one else one for one in arguments)
+    return shlex.join(["focusgroup", *told])
+
+
+def _check_writable(folder: Path) -> None:
+    """Raises UserError now, not after an hour of questions."""
+    there = next(place for place in (folder, *folder.resolve().parents) if place.exists())
+    if not there.is_dir():
+        raise UserError(f"--out {folder}: {there} is a file; give a folder")
+    if not os.access(there, os.W_OK):
+        raise UserError(f"--out {folder}: {there} cannot be written to; give another folder")
 
 
 @contextmanager
-def _journal(path: Path | None) -> Iterator[Journal | None]:
+def _journal(path: Path | None, mode: JournalMode) -> Iterator[Journal | None]:
     if path is None:
         yield None
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with Journal(path) as opened:
+    with Journal(path, create=mode is not JournalMode.REPLAY) as opened:
         yield opened
 
 

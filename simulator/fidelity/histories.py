@@ -25,6 +25,7 @@ FOLDS = 5
 HALVINGS = 2  # of the users, for each draw
 FAR = 4.0  # standard deviations; further out is as far
 CONTROL = "real against real"
+AT_RANDOM = "random"
 
 
 def c2st_auc(
@@ -45,7 +46,8 @@ def c2st_auc(
     wrong shows in squares), cross-validated, compared within folds. Below .5 counts as .5.
     `real against real`, beside it, compares the real histories of the same two halves and must be
     near .5. Real stars between two levels are drawn to one of them, so that halves of a star give
-    nothing away.
+    nothing away. Where the baseline `AT_RANDOM`, users who take everything at the usual rate, would
+    pass as well, choices are too few to tell anybody apart, and to pass means nothing: n/a.
 
     Args:
         attributes: (items, attributes), what the items are.
@@ -65,6 +67,13 @@ def c2st_auc(
         if len(np.unique(other.exam.users)) >= FEWEST:
             beside[name] = _folded(_told_apart(other, known.only(other.kept), seed)[0])
     folded = _folded(found)
+    if folded.mean <= PASSES and AT_RANDOM in beside and beside[AT_RANDOM].mean <= PASSES:
+        return not_known(
+            "c2st_auc",
+            f"{users} users with {len(sat.exam) / users:.0f} questions each are too few: users who"
+            f" take at random would pass too, with {beside[AT_RANDOM].mean:.2f}"
+            f" (these: {folded.mean:.2f})",
+        )
     return judged(
         "c2st_auc",
         folded,

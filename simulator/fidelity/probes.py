@@ -12,8 +12,8 @@ from focusgroup.simulator.metrics.results import Estimate
 from .choices import within_user_auc
 from .exam import Answers, Exam
 from .over_users import mean_over_users
-from .row import Row, judged
-from .sitting import sentence
+from .row import Row, judged, not_known
+from .sitting import NOTHING_ANSWERED, sentence
 
 Floats = NDArray[np.float64]
 LEAKED = 0.02  # of the titles named, above what popularity gets right
@@ -32,6 +32,8 @@ def leakage(
         others: the same for others, by name: what goes together explains part of a completion.
     """
     answered = ~np.isnan(completed)
+    if not answered.any():
+        return not_known("leakage", NOTHING_ANSWERED)
     lead = mean_over_users(completed - popular, seed)
     shown = {"popularity": popular, **(others or {})}
     return judged(
@@ -64,6 +66,10 @@ def title_anonymised(
         others: the same pairs for others, by name.
     """
     change, left_out = _auc_change(exam, titled, coded, seed)
+    if left_out == len(exam):
+        return not_known("title_anonymised", NOTHING_ANSWERED)
+    if not change.n:
+        return not_known("title_anonymised", "no user both took something and left something")
     return judged(
         "title_anonymised",
         change,

@@ -13,8 +13,8 @@ from focusgroup.simulator.metrics.results import Estimate
 
 from .over_users import mean_over_users
 from .probes import counted, unanswered
-from .row import Row, judged
-from .sitting import sentence
+from .row import Row, judged, not_known
+from .sitting import NOTHING_ANSWERED, sentence
 
 FLIPPED = 0.20  # of choices
 FIRST = 0.15  # of picks, above an even share
@@ -63,6 +63,8 @@ def position_flip(
                 picks += len(answer.chosen)
                 first += any(answer.numbers[slot] == 1 for slot in answer.chosen)
                 even += len(answer.chosen) / len(answer.numbers)
+    if not by_user:
+        return not_known("position_flip", "nothing was chosen" if answered else NOTHING_ANSWERED)
     flips = mean_over_users(np.array([fmean(values) for values in by_user.values()]), seed)
     above = (first - even) / picks if picks else 0.0
     numbered = f"number 1 gets {100 * above:+.1f} points of the picks above even" if picks else ""
@@ -113,7 +115,10 @@ def injection_lift(
     answered = sum(len(values) for values in gains.values())
     malformed = sum(attack.malformed for attack in attacks)
     clean = sum(attack.malformed_clean for attack in attacks)
-    strongest = max(gains, key=lambda name: (fmean(gains[name]), name), default="")
+    if not gains:
+        broken = f"; replies out of schema {malformed}, {clean} without an attack"
+        return not_known("injection_lift", f"{NOTHING_ANSWERED} with and without an attack{broken}")
+    strongest = max(gains, key=lambda name: (fmean(gains[name]), name))
     return judged(
         "injection_lift",
         lift,
@@ -123,7 +128,7 @@ def injection_lift(
             counted(answered, "attack"),
             f"replies out of schema {malformed}"
             + (f" ({clean} to the same pages without the attack)" if clean else ""),
-            f"strongest: {strongest}, {100 * fmean(gains[strongest]):+.1f} points" if gains else "",
+            f"strongest: {strongest}, {100 * fmean(gains[strongest]):+.1f} points",
             note,
             unanswered(len(attacks) - answered, "attack"),
         ),

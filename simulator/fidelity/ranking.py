@@ -179,8 +179,7 @@ def _over_runs(found: Floats, users: int) -> Estimate:
 
 def _note(simulated: Sequence[Floats], real: Floats, answered: Booleans, sample: int) -> str:
     left_out = int((~answered).sum())
-    note = (
-        f"{real.shape[1]} recommenders, {SAMPLES} samples of {sample} users x "
-        f"{len(simulated)} seeds of draws"
+    note = f"{real.shape[1]} recommenders, {SAMPLES} samples of {sample} users" + (
+        f" x {len(simulated)} seeds of draws" if len(simulated) > 1 else ""
     )
     return note + (f"; {left_out} users left out: a question failed" if left_out else "")

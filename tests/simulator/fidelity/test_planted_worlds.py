@@ -9,6 +9,7 @@ import pytest
 
 from focusgroup.simulator.fidelity import (
     Answers,
+    Exam,
     c2st_auc,
     choice_skill,
     contrast_pairs,
@@ -265,3 +266,21 @@ def test_real_against_real_is_a_coin_and_so_is_the_oracle(planted):
         controls.append(row.baselines["real against real"].mean)
     assert np.mean(controls) == pytest.approx(0.5, abs=0.05)
     assert np.mean(aucs) < 0.56
+
+
+def test_few_choices_tell_nobody_apart_and_say_so() -> None:
+    rng = np.random.default_rng(2)
+    n = 60 * 10
+    nothing = np.full(n, np.nan)
+    items = rng.integers(0, 200, n)
+    exam = Exam(
+        tuple(f"u{u}" for u in range(60)), tuple(f"i{i}" for i in range(200)),
+        np.repeat(np.arange(60), 10), items, np.arange(n) // 10, rng.random(n) < 0.25, nothing,
+        np.log(np.linspace(0.5, 0.01, 200))[items], nothing, np.zeros(n),
+    )  # fmt: skip
+    usual = Answers.of(np.full(n, np.log(1 / 3)))
+    row = c2st_auc(exam, usual, {"random": usual}, seed=SEED)
+    assert row.passes is None and "60 users with 10 questions each are too few" in row.reason
+    # Whoever is told apart all the same is told apart.
+    eager = Answers.of(np.full(n, 3.0))
+    assert c2st_auc(exam, eager, {"random": usual}, seed=SEED).verdict == "fail"

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from focusgroup.simulator.fidelity import Answers, Exam
+from focusgroup.simulator.fidelity.certificate import incomplete
 from focusgroup.simulator.fidelity.probes import leakage, title_anonymised
 from focusgroup.simulator.fidelity.probes_page import (
     Attack,
@@ -63,7 +64,7 @@ def test_users_without_a_completion_are_counted_and_change_no_one_elses_figure()
     assert row.n == 7 and row.value == pytest.approx(0.4)
     assert "3 users left out" in row.note
     nobody = leakage(np.full(10, np.nan), popular, seed=1)
-    assert nobody.verdict == "fail" and nobody.n == 0
+    assert nobody.verdict == "n/a: nothing was answered" and nobody.n == 0
 
 
 def test_only_what_depends_on_titles_changes_without_them() -> None:
@@ -181,3 +182,23 @@ def test_attacks_without_an_answer_are_counted() -> None:
     assert row.value == 0 and row.verdict == "fail"
     assert "2 attacks left out" in row.note
     assert "replies out of schema 2 (2 to the same pages without the attack)" in row.note
+
+
+def test_a_model_that_answers_nothing_still_gets_a_certificate() -> None:
+    asked = exam()
+    strong = knowing(asked, 2.0)
+    n = len(asked)
+    silent = Answers(np.full(n, np.nan), np.full(n, np.nan), None, np.ones(n, dtype=bool))
+    broken = [Attack("u0", "x", 0.2, None, 2), Attack("u1", "x", None, 0.3, 1, 2)]
+    rows = (
+        leakage(np.full(10, np.nan), np.full(10, 0.2), seed=1),
+        title_anonymised(asked, strong, silent, seed=1),
+        position_flip(["u0", "u1"], [None, None], [None, None], seed=1),
+        position_flip(["u0"], [PageChoice(frozenset())], [PageChoice(frozenset())], seed=1),
+        injection_lift(broken, seed=1),
+    )
+    for row in rows:
+        assert row.passes is None and row.reason
+        # Every complaint is about the rows that are not there.
+        assert all("is missing" in complaint for complaint in incomplete([row]))
+    assert "replies out of schema 3, 2 without" in rows[-1].reason
