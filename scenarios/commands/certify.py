@@ -131,6 +131,10 @@ def certify(
             )
         except RunStopped as error:
             raise RunStopped(f"{error}\nthe same command goes on; answers are in {kept}") from error
+        except KeyboardInterrupt:
+            if model is not None:
+                typer.echo(f"\nthe same command goes on; answers are in {kept}", err=True)
+            raise
     plain, page = file_certificate(made, folder)
     typer.echo(to_json(made) if as_json else certificate_table(made))
     typer.echo(f"Written: {plain} and {page}", err=as_json)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from focusgroup.simulator.metrics.results import Estimate
 from focusgroup.simulator.noise import derive_seed
 
-from .over_users import mean_over_users, resampled
+from .over_users import mean_over_users
 from .row import Row, judged, not_known
 
 Floats = NDArray[np.float64]
@@ -24,7 +24,8 @@ def dose_response(
     """Row `dose_response`: share of the steps from dose to dose at which the value falls.
 
     A step falls if the 95 % interval of the users' paired differences lies below 0; the row passes
-    if all do. The interval of the row counts the steps that fall on average, over samples of users.
+    if all do. The interval of the row goes from these steps to all that may fall: those whose
+    interval does not lie above 0.
 
     Args:
         simulated: (users, doses), what the page with each dose is worth to each user; users with
@@ -49,10 +50,10 @@ def dose_response(
 
 def _falling(values: Floats, seed: int) -> Estimate:
     steps = np.diff(values, axis=1)
-    highs = [
-        mean_over_users(steps[:, step], derive_seed(seed, "step", step)).high
+    found = [
+        mean_over_users(steps[:, step], derive_seed(seed, "step", step))
         for step in range(steps.shape[1])
     ]
-    share = float(np.mean([high < 0 for high in highs]))
-    over = resampled(lambda rows: float((steps[rows].mean(axis=0) < 0).mean()), len(steps), seed)
-    return Estimate(share, over.low, over.high, len(steps))
+    falls = float(np.mean([step.high < 0 for step in found]))
+    may_fall = float(np.mean([step.low < 0 for step in found]))
+    return Estimate(falls, falls, may_fall, len(steps))

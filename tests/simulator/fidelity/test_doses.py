@@ -27,6 +27,9 @@ def test_users_who_ignore_items_are_not_monotone() -> None:
     for blind in (always_yes, coin):
         row = dose_response(blind, _falling(0.2), seed=1)
         assert row.value == 0 and row.verdict == "fail"
+        assert row.low <= row.value <= row.high
+    assert row.high == 1  # coins may well fall
+    assert dose_response(always_yes, coin, seed=1).high == 0
 
 
 def test_a_step_that_rises_is_a_step_that_does_not_fall() -> None:
