@@ -190,3 +190,18 @@ def test_pairs_within_noise_are_not_really_different() -> None:
     worth[:5, 0] = np.nan
     found = different(worth)
     assert not found[0, 1] and found[0, 2] and found[1, 2]
+
+
+def test_a_ranking_that_hangs_on_one_user_does_not_pass() -> None:
+    # Four users put the arms right; the fifth, quite sure, the other way round. Of five drawn with
+    # replacement the fifth is the majority in one sample of seventeen.
+    strengths = {arm: float(n) for n, arm in enumerate(reversed(ARMS))}
+    outcomes = [
+        DuelOutcome(f"u{user}", a, b, math.copysign(9.0 if user == 4 else 2.0, sign))
+        for user in range(5)
+        for a, b in permutations(ARMS, 2)
+        for sign in [(strengths[a] - strengths[b]) * (-1 if user == 4 else 1)]
+    ]
+    real = np.tile([strengths[arm] for arm in ARMS], (5, 1))
+    row = duel_row(outcomes, ARMS, real, seed=1)
+    assert row.value >= 0.7 and row.low == -1 and row.verdict == "fail"

@@ -178,3 +178,21 @@ def test_two_models_agree_or_do_not(world: World) -> None:
     assert row.verdict == "fail" and row.low < row.high
     first[0, 0] = np.nan
     assert model_swap_tau(first, other, seed=2).n == 399
+
+
+def test_who_ranks_no_better_than_item_means_has_shown_nothing() -> None:
+    real = np.arange(8.0) + np.random.default_rng(1).normal(0, 0.1, (100, 8))
+    asked = ranking_tau([real], real, 100, {ITEM_MEANS: -real}, seed=1)
+    assert asked.verdict == "strong"
+    row = ranking_tau([real], real, 100, {ITEM_MEANS: real}, seed=1)
+    assert row.value == asked.value and row.verdict == "fail"
+
+
+def test_a_ranking_that_one_run_in_ten_turns_round_does_not_pass() -> None:
+    real = np.tile(np.arange(8.0), (100, 1))
+    simulated = real.copy()
+    simulated[:10] *= -1
+    row = ranking_tau([simulated], real, 1, {}, seed=1)
+    assert row.value >= 0.7 and row.low == -1 and row.verdict == "fail"
+    # With more users in a run the few are outvoted.
+    assert ranking_tau([simulated], real, 50, {}, seed=1).verdict == "strong"

@@ -101,6 +101,22 @@ def test_decision_auc_fails_when_a_baseline_is_clearly_better():
     assert decision_auc(exam, good, {"coin": said(*np.zeros(180))}, seed=1).verdict == "strong"
 
 
+def test_probabilities_rank_by_what_they_say_of_the_exam():
+    # Rare items are asked about more often: at one usual rate nothing is told apart.
+    exam = replace(exam_of([0] * 4, [1, 1, 0, 0]), offset=np.array([3.0, 2.0, 1.0, 0.0]))
+    usual = -1.0 - exam.offset
+    assert decision_auc(exam, Answers.of(usual), seed=1).value == 0.5
+    assert decision_auc(exam, Answers.of(usual, calibrated=False), seed=1).value == 0
+    assert decision_auc(exam, Answers.of(np.zeros(4)), seed=1).value == 1
+
+
+def test_certainty_that_is_wrong_costs_much_but_not_everything():
+    exam = exam_of([0, 0, 1, 1], [1, 0, 1, 0])
+    even = Answers.of(np.zeros(4))
+    row = choice_skill(exam, said(np.inf, np.inf, np.inf, np.inf), even, seed=1)
+    assert row.value == pytest.approx(1 - np.log(1e6) / 2 / np.log(2), rel=1e-4)
+
+
 def test_questions_without_an_answer_are_left_out_and_counted():
     exam = exam_of([0, 0, 0, 1, 1, 1], [1, 0, 0, 1, 0, 0])
     answers = replace(
@@ -255,6 +271,16 @@ def test_too_few_questions_a_user_cannot_show_how_users_differ():
     row = variance_ratio(exam, said(*np.full(600, -0.8)), seed=1)
     assert row.passes is None
     assert row.reason.startswith("3 questions a user are too few")
+
+
+def test_users_more_different_than_people_are_fail_as_those_more_alike():
+    rates = np.repeat([0.3, 0.4, 0.5, 0.6, 0.7] * 8, 100)
+    rng = np.random.default_rng(4)
+    exam = exam_of(np.repeat(np.arange(40), 100), rng.random(4000) < rates)
+    right = np.log(rates / (1 - rates))
+    assert variance_ratio(exam, Answers.of(right), seed=1).verdict == "pass"
+    assert variance_ratio(exam, Answers.of(3 * right), seed=1).verdict == "fail"
+    assert variance_ratio(exam, Answers.of(0.3 * right), seed=1).verdict == "fail"
 
 
 def test_swapped_personas_that_change_nothing_lose_nothing():
