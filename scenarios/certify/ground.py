@@ -16,6 +16,7 @@ FINAL_SHARE = 2 / 7  # of the test users, read only by the final certificate
 FINAL_SEED = 0  # whose test users they are of: another seed must not let anybody see them before
 CALIBRATION = 0.25  # as scenarios do by default
 HELD_OUT, HELD_OUT_COMPLETE = 0.2, 0.7
+FEWEST_COMPLETE = 20  # users who saw everything; a handful of them is no public to be judged by
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,9 @@ def lay_ground(
 ) -> Ground:
     """Divide the users and fit the behaviour model on those for calibration.
 
-    Users who saw all there is are the test users, where the log holds what they did not take:
-    their reaction to any slate is known. Of the test users (of seed `FINAL_SEED`) a share chosen by
-    a hash of the id is kept for `final` and read for nothing else, under any seed.
+    Users who saw all there is (20 or more) are the test users, where the log holds what they did
+    not take: their reaction to any slate is known. Of the test users (of seed `FINAL_SEED`) a share
+    chosen by a hash of the id is kept for `final` and read for nothing else, under any seed.
 
     Args:
         held_out: share of each user's events that is to be predicted; by default .2, or .7 where
@@ -103,11 +104,12 @@ def lay_ground(
 
 
 def _complete_users(dataset: Dataset) -> tuple[str, ...]:
-    """Users whose reaction to every item is in the log, sorted."""
+    """Users whose reaction to every item is in the log, sorted; () where they are few."""
     if not dataset.domain.has_negatives:
         return ()
     seen = dataset.interactions.groupby("user_id")["item_id"].nunique()
-    return tuple(sorted(str(u) for u in seen.index[seen >= len(dataset.items)]))
+    found = tuple(sorted(str(u) for u in seen.index[seen >= len(dataset.items)]))
+    return found if len(found) >= FEWEST_COMPLETE else ()
 
 
 def _around(dataset: Dataset, complete: tuple[str, ...], seed: int, held_out: float) -> UserSplit:

@@ -33,7 +33,9 @@ def leakage(
     """
     answered = ~np.isnan(completed)
     if not answered.any():
-        return not_known("leakage", NOTHING_ANSWERED)
+        return not_known(
+            "leakage", f"{NOTHING_ANSWERED} by any of {counted(len(completed), 'user')}"
+        )
     lead = mean_over_users(completed - popular, seed)
     shown = {"popularity": popular, **(others or {})}
     return judged(

@@ -166,6 +166,19 @@ def test_nothing_a_test_user_did_later_reaches_who_answers(world: Path) -> None:
     assert np.array_equal(item_means(ground), item_means(changed))
 
 
+def test_a_few_who_saw_everything_are_no_public_to_be_judged_by() -> None:
+    rng = np.random.default_rng(3)
+    rows = [
+        (f"u{user:03d}", f"f{film:02d}", "click", 1.0, bool(rng.random() < 0.5), 1e9 + when)
+        for user in range(100)
+        for when, film in enumerate(rng.choice(60, 60 if user < 3 else 30, replace=False))
+    ]
+    names = ["user_id", "item_id", "event", "value", "positive", "timestamp"]
+    ground = lay_ground(from_frames(pd.DataFrame(rows, columns=names)), seed=0)
+    assert ground.dataset.domain.has_negatives
+    assert not ground.fully_observed and len(ground.test) > 20
+
+
 def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_asked(
     focusgroup: Callable[..., Any], world: Path
 ) -> None:

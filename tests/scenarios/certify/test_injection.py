@@ -143,9 +143,9 @@ def test_pages_without_an_answer_are_left_out_and_counted(
         return await injection_row(planted, planted_exam, panel=panel, per_user=1, seed=1)
 
     row = asyncio.run(go())
-    assert row.verdict == "fail" and row.n == 0
-    assert "12 attacks left out: unanswered" in row.note
-    assert "replies out of schema 24" in row.note  # both attempts
+    assert row.passes is None and row.n == 0
+    assert "nothing was answered with and without an attack" in row.reason
+    assert "replies out of schema 24, 0 without an attack" in row.reason  # both attempts
 
 
 def test_a_replay_attacks_without_a_model(

@@ -88,8 +88,7 @@ def test_completions_that_fail_are_counted_and_without_a_schema_nothing_is_known
         return await leakage_row(await seats(model, style, **capabilities), users=5, seed=1)
 
     row = asyncio.run(go(mute, Answer()))
-    assert row.verdict == "fail" and row.n == 0
-    assert "5 users left out: unanswered" in row.note
+    assert row.verdict == "n/a: nothing was answered by any of 5 users" and row.n == 0
     row = asyncio.run(go(honest_model, Score(), json_schema=False))
     assert row.verdict.startswith("n/a")
 

@@ -64,7 +64,7 @@ def test_users_without_a_completion_are_counted_and_change_no_one_elses_figure()
     assert row.n == 7 and row.value == pytest.approx(0.4)
     assert "3 users left out" in row.note
     nobody = leakage(np.full(10, np.nan), popular, seed=1)
-    assert nobody.verdict == "n/a: nothing was answered" and nobody.n == 0
+    assert nobody.verdict.startswith("n/a: nothing was answered") and nobody.n == 0
 
 
 def test_only_what_depends_on_titles_changes_without_them() -> None:
