@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -20,10 +21,11 @@ from focusgroup.simulator.errors import UserError
 from focusgroup.simulator.noise import derive_seed
 from focusgroup.simulator.types import Catalog
 
+from .appeal import effects
 from .assumed import Assumed
 from .behaviour import BehaviourModel
 from .choice import Choice
-from .features import CHOICE, FeatureSpace, rated_histories, weighted_histories
+from .features import CHOICE, STAR_HABITS, FeatureSpace, rated_histories, weighted_histories
 from .pairs import Pairs, Seen, joined
 from .stars import Stars
 
@@ -88,17 +90,37 @@ def _fitted(
             "users. Hold out a larger share, or use a larger log."
         )
     choice = Choice.fit(features, pairs.engaged, pairs.kept)
+    appeal = _appeal(pairs, choice.log_odds(features) - np.log(pairs.kept), len(catalog))
+    choice = choice.beside(CHOICE.index("appeal"))
     rated = ~np.isnan(pairs.stars)
-    stars = Stars.fit(ratings[rated], pairs.stars[rated]) if rated.sum() >= 2 * FOLDS else None
+    stars = None
+    if rated.sum() >= 2 * FOLDS:
+        stars = Stars.fit(ratings[rated], pairs.stars[rated], len(STAR_HABITS))
     return BehaviourModel(
         domain=domain,
-        space=FeatureSpace.fit(log, catalog, derive_seed(seed, "taste")),
+        space=replace(
+            FeatureSpace.fit(
+                log, catalog, derive_seed(seed, "taste"), chosen=not domain.has_negatives
+            ),
+            appeal=appeal,
+        ),
         choice=choice,
         stars=stars if domain.has_ratings else None,
         assumed=assumed,
         calibration_users=len(known),
         auc=_within_user_auc(pairs, choice.log_odds(features) - np.log(pairs.kept)),
         popularity_auc=_within_user_auc(pairs, features[:, CHOICE.index("popularity")]),
+    )
+
+
+def _appeal(pairs: Pairs, expected: Floats, n_items: int) -> Floats:
+    """Appeal of items beyond log-odds (n,) that are expected, (2, items)."""
+    engaged = pairs.engaged.astype(np.float64)
+    return np.array(
+        [
+            effects(pairs.items[mine], n_items, expected[mine], engaged[mine])
+            for mine in (~pairs.owned, pairs.owned)
+        ]
     )
 
 
@@ -134,7 +156,12 @@ def _cross_fitted(
     row_fold = log["user_id"].map(fold_of).to_numpy()
     parts: list[tuple[Pairs, Floats, Floats]] = []
     for fold in range(FOLDS):
-        space = FeatureSpace.fit(log[row_fold != fold], catalog, derive_seed(seed, "taste", fold))
+        space = FeatureSpace.fit(
+            log[row_fold != fold],
+            catalog,
+            derive_seed(seed, "taste", fold),
+            chosen=not domain.has_negatives,
+        )
         mine = user_fold == fold
         if domain.has_negatives:
             pairs = Pairs.shown(seen, mine)

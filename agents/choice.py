@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +58,12 @@ class Choice:
             n=len(engaged),
             n_positive=int(engaged.sum()),
             negative_rate=float(n_negative / (1 / rate[~engaged]).sum()),
+        )
+
+    def beside(self, column: int) -> Choice:
+        """The same, with a feature that never varied when it was fitted added as it is."""
+        return replace(
+            self, weights=np.where(np.arange(len(self.weights)) == column, self.scale, self.weights)
         )
 
     def log_odds(self, features: Floats) -> Floats:

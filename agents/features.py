@@ -14,12 +14,12 @@ from focusgroup.simulator.types import Catalog
 
 from .gaussian import Gaussian
 from .leaning import Leaning, year_kinds
+from .manner import SHRINK, level, over, scale_use, slope, spread, steadiness
 from .past import Past, summed
 from .taste import ItemIndex, Taste
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-SHRINK = 5.0  # pseudo-ratings at the overall mean, for item and user biases
 # Popularity bends here: log of a share of users.
 KNOTS = (-4.5, -3.0, -1.5)
 
@@ -36,15 +36,21 @@ SIGNALS = (
     "owned",
 )
 _CROSSED = (
-    *("taste x activity", "taste x popularity", "years x activity", "years x popularity"),
+    *("attributes x activity", "taste x activity", "taste x popularity"),
+    *("years x activity", "years x popularity"),
     *("popularity x activity", "owned x popularity", "owned x activity"),
-    *("item_bias x width", "liking x width"),
+    *("item_bias x width", "liking x width", "level x popularity", "tilt x popularity"),
 )
 _BENT = tuple(f"popularity above {knot:g}" for knot in KNOTS)
-CHOICE = (*SIGNALS, "amount", "activity", "user_bias", "width", "price", *_BENT, *_CROSSED)
+CHOICE = (
+    *(*SIGNALS, "appeal", "amount", "activity", "user_bias", "width", "likes"),
+    *("level squared", "price", *_BENT, *_CROSSED),
+)
+STAR_HABITS = ("width", *(f"more than {stars}" for stars in range(1, 5)))
 RATING = (
     *("item_bias", "user_bias", "liking", "attributes", "taste"),
-    *("item_bias x width", "user_bias x width", "liking x width", "width"),
+    *("item_bias x width", "user_bias x width", "liking x width", "popularity"),
+    *("tilt x popularity", *STAR_HABITS),
 )
 
 
@@ -57,7 +63,10 @@ class UserSide:
         attributes, years: (users, kinds), leanings. owned: (users, items), log1p amounts.
         activity: (users,), log1p of the number of items had. bias: (users,), stars above the
             items'. width: (users,), log of how far the user's stars spread around that, 0 for as
-            far as usual. log_price: (users,), NaN where unknown.
+            far as usual. level: (users,), popularity of the items chosen, above the usual; 0 where
+            a log holds what was shown. tilt: (users,), how stars rise with popularity. scale:
+            (users, 4), how much more often than usual there are more than 1, 2, 3, 4 stars.
+            log_price: (users,), NaN where unknown.
     """
 
     taste: Floats
@@ -70,6 +79,9 @@ class UserSide:
     activity: Floats
     bias: Floats
     width: Floats
+    level: Floats
+    tilt: Floats
+    scale: Floats
     log_price: Floats
 
 
@@ -82,6 +94,12 @@ class FeatureSpace:
         popularity: (items,), log of the share of calibration users who had the item (half a user
             more): a share, so that it means the same whatever the number of users.
         variance: of a user's stars above the items' means, around the user's own mean.
+        appeal: (2, items), how much more readily than all else suggests the item is taken, by those
+            who never had it and by those who had; 0 until it is known.
+        usual: popularity of what is taken, on average.
+        steady: shrinks how a user's stars rise with popularity, see `steadiness`.
+        chosen: whether people choose what they have; else it was shown to them.
+        shares: (4,), of ratings of more than 1, 2, 3, 4 stars.
     """
 
     index: ItemIndex
@@ -95,10 +113,21 @@ class FeatureSpace:
     log_price: Floats
     mean_stars: float
     variance: float
+    appeal: Floats
+    usual: float
+    steady: float
+    chosen: bool
+    shares: Floats
 
     @classmethod
-    def fit(cls, log: pd.DataFrame, catalog: Catalog, seed: int) -> FeatureSpace:
-        """Learn from rows of the log of calibration users."""
+    def fit(
+        cls, log: pd.DataFrame, catalog: Catalog, seed: int, *, chosen: bool = True
+    ) -> FeatureSpace:
+        """Learn from rows of the log of calibration users.
+
+        Args:
+            chosen: whether people choose what the log says they had; else it was shown to them.
+        """
         index = ItemIndex.of(catalog)
         known = log[log["item_id"].isin(index.position)]
         users, names = pd.factorize(known["user_id"], sort=True)
@@ -116,7 +145,9 @@ class FeatureSpace:
         item_bias = totals / (np.bincount(items[rated], minlength=shape[1]) + SHRINK)
         above = values[rated] - mean - item_bias[items[rated]]
         stars = _ratings(users[rated], items[rated], above, shape)
-        squares, count = _spread(*stars)
+        squares, count = spread(*stars)
+        popularity = np.log((taken + 0.5) / (len(names) + 1))
+        usual = float(taken @ popularity / max(1.0, taken.sum()))
         kinds = sp.csr_matrix(index.attributes > 0, dtype=np.float64)
         return cls(
             index=index,
@@ -126,10 +157,15 @@ class FeatureSpace:
             years=Leaning.fit(*year_kinds(catalog), taken),
             liking=Gaussian.fit(*stars, seed),
             item_bias=item_bias,
-            popularity=np.log((taken + 0.5) / (len(names) + 1)),
+            popularity=popularity,
             log_price=np.log([item.price or np.nan for item in catalog.values()]),
             mean_stars=mean,
             variance=max(0.01, float(squares.sum() / max(1.0, count.sum()))),
+            appeal=np.zeros((2, shape[1])),
+            usual=usual,
+            chosen=chosen,
+            steady=steadiness(*stars, popularity - usual),
+            shares=over(values[rated]).mean(axis=0) if rated.any() else np.zeros(4),
         )
 
     def users(
@@ -145,19 +181,24 @@ class FeatureSpace:
         with np.errstate(invalid="ignore", divide="ignore"):
             log_price = np.asarray(past.times @ (prices * priced)) / weight
         above, given = self._above(ratings)
-        squares, count = _spread(above, given)
-        spread = (squares / self.variance + SHRINK) / (count + SHRINK)
+        squares, count = spread(above, given)
+        wide = (squares / self.variance + SHRINK) / (count + SHRINK)
+        beyond = self.popularity - self.usual
+        together, own = slope(above, given, beyond)
         return UserSide(
             taste=_by_length(self.taste.users(past.had), past.had),
             taste_lately=_by_length(self.taste.users(past.lately), past.lately),
             habits=self.habits.users(past.times),
-            attributes=self.attributes.users(past.had),
+            attributes=self.attributes.users(past.times),
             years=self.years.users(past.lately),
             liking=self.liking.users(above, given),
             owned=past.times,
             activity=np.log1p(np.diff(past.had.indptr).astype(np.float64)),
             bias=np.asarray(above.sum(axis=1)).ravel() / (count + SHRINK),
-            width=0.5 * np.log(spread),
+            width=0.5 * np.log(wide),
+            level=level(past.had, beyond) if self.chosen else np.zeros(len(histories)),
+            tilt=together / (own + self.steady),
+            scale=scale_use(ratings, self.shares),
             log_price=log_price,
         )
 
@@ -186,27 +227,32 @@ class FeatureSpace:
         new = 1 - owned
         popularity, activity = self.popularity[items], users.activity[rows]
         taste = new * self._taste(users.taste, rows, items)
+        attributes = new * self.attributes.of(users.attributes, rows, items)
         years = new * self.years.of(users.years, rows, items)
         item_bias, liking = self.item_bias[items], self._liking(users, rows, items)
-        width = users.width[rows]
+        width, beyond = users.width[rows], popularity - self.usual
         return np.column_stack(
             (
                 taste,
                 new * self._taste(users.taste_lately, rows, items),
                 new * _root(_dot(users.habits, self.habits.factors, rows, items)),
-                new * self.attributes.of(users.attributes, rows, items),
+                attributes,
                 years,
                 liking,
                 item_bias,
                 popularity,
                 np.nan_to_num(-np.abs(self.log_price[items] - users.log_price[rows])),
                 owned,
+                self.appeal[owned.astype(np.int64), items],
                 amount,
                 activity,
                 users.bias[rows],
                 width,
+                users.scale[rows, 2],
+                users.level[rows] ** 2,
                 np.nan_to_num(self.log_price[items]),
                 *(np.maximum(0.0, popularity - knot) for knot in KNOTS),
+                attributes * activity,
                 taste * activity,
                 taste * popularity,
                 years * activity,
@@ -216,6 +262,8 @@ class FeatureSpace:
                 owned * activity,
                 item_bias * width,
                 liking * width,
+                users.level[rows] * beyond,
+                users.tilt[rows] * beyond,
             )
         )
 
@@ -233,7 +281,10 @@ class FeatureSpace:
                 item_bias * width,
                 bias * width,
                 liking * width,
+                self.popularity[items],
+                users.tilt[rows] * (self.popularity[items] - self.usual),
                 width,
+                users.scale[rows],
             )
         )
 
@@ -269,14 +320,6 @@ def _ratings(
     total.data /= given.data
     given.data = np.ones_like(given.data)
     return total, given
-
-
-def _spread(above: sp.csr_matrix, given: sp.csr_matrix) -> tuple[Floats, Floats]:
-    """Of each user's ratings: summed squares around the user's mean, and the number."""
-    count = np.asarray(given.sum(axis=1), dtype=np.float64).ravel()
-    total = np.asarray(above.sum(axis=1)).ravel()
-    squares = np.asarray(above.multiply(above).sum(axis=1)).ravel()
-    return np.asarray(np.maximum(0.0, squares - total**2 / np.maximum(1.0, count))), count
 
 
 def weighted_histories(rows: pd.DataFrame) -> dict[str, list[tuple[str, float]]]:
