@@ -3,7 +3,7 @@
 # check  lint, types and tests: what CI runs
 # certify  fidelity certificates of movies and groceries, behaviour model alone
 # bench  the benchmarks that need no GPU
-# docs   the list of files in docs/architecture.md
+# docs   the list of files in docs/architecture.md, the figures of certificates
 PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -48,6 +48,7 @@ bench: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/list_files.py
+	$(BIN)/python docs/list_certificates.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -19,13 +19,15 @@ from focusgroup.simulator.report import CertificateFacts, Coverage
 from .experiment import Experiment, Room
 
 CERTIFICATE, FOLDER = "certificate.json", "certificates"
-CERTIFIED_PAGE, CERTIFIED_SHARE = 10, 0.25  # what `focusgroup certify` asks and calibrates with
+# What `focusgroup certify` asks and calibrates with.
+CERTIFIED_PAGE, CERTIFIED_SHARE, CERTIFIED_HELD_OUT = 10, 0.25, 0.2
 
 
 def configuration(
     *,
     k: int,
     calibration: float,
+    held_out: float,
     style: str = "",
     language: str = "",
     decision: str = "",
@@ -38,6 +40,7 @@ def configuration(
         k: items on a page; it counts only where a language model reads pages, for the behaviour
             model judges items one by one.
         calibration: share of the users that the behaviour model is fitted on, in (0, 1).
+        held_out: share of each user's events that the model learns to predict, in (0, 1).
         style, language, decision: of the language model; "" where none takes part.
         calibrated_by: fingerprint of a calibration file, "" where users are calibrated on the log.
         assumed: parameters that no log identifies; by default the usual ones.
@@ -49,6 +52,7 @@ def configuration(
     found = {
         "focusgroup": release,
         "calibration share": f"{calibration:g}",
+        "held out": f"{held_out:g}",
         "assumed": _digest({k: repr(float(v)) for k, v in asdict(assumed or Assumed()).items()}),
     }
     if calibrated_by:
@@ -141,10 +145,13 @@ def certificate_of(experiment: Experiment, room: Room, shelf: Shelf) -> Certific
     configured = of_these_users(
         k=scenario.page.k,
         calibration=scenario.data.split.calibration,
+        held_out=scenario.data.held_out,
         calibrated_by=experiment.calibration.fingerprint if experiment.calibration else "",
         assumed=Assumed(**scenario.assumed.model_dump()),
     )
-    certified = of_these_users(k=CERTIFIED_PAGE, calibration=CERTIFIED_SHARE)
+    certified = of_these_users(
+        k=CERTIFIED_PAGE, calibration=CERTIFIED_SHARE, held_out=CERTIFIED_HELD_OUT
+    )
     model = room.speaker.llm.fingerprint if room.speaker is not None else BEHAVIOUR
     command = ["focusgroup", "certify", "--data", scenario.data.name]
     if scenario.data.dir:

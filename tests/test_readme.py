@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -32,7 +33,7 @@ def commands(program: str) -> list[list[str]]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where a reader stands: a log.csv, and log.yaml as the README writes it."""
+    """Where a reader stands: a log.csv, and the YAML files as the README writes them."""
     folder = tmp_path_factory.mktemp("reader")
     rng = np.random.default_rng(0)
     rows = ["who,what,stars,when"]
@@ -42,6 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             rows.append(f"u{user},i{item},{stars},{1_700_000_000 + place}")
     (folder / "log.csv").write_text("\n".join(rows) + "\n")
     (folder / "log.yaml").write_text(next(b for b in blocks("yaml") if "interactions" in b))
+    (folder / "ab-tests.yaml").write_text(next(b for b in blocks("yaml") if "observed" in b))
     return folder
 
 
@@ -75,6 +77,7 @@ def test_focusgroup_commands(reader: Path, monkeypatch: pytest.MonkeyPatch) -> N
         assert not exit_.value.code, words
         ran += 1
     assert ran >= 10
+    assert (reader / "certificates" / "mine" / "certificate.html").exists()
     assert (reader / "synthetic").is_dir() and (reader / "runs" / "loop" / "report.html").exists()
 
 
@@ -98,12 +101,26 @@ def test_every_program_is_covered() -> None:
 def test_the_tree_names_the_folders() -> None:
     named = set(re.findall(r"^(\w+)/", blocks("")[0], re.MULTILINE))
     present = {p.name for p in ROOT.iterdir() if p.is_dir() and not p.name.startswith(".")}
-    assert named == present - {"runs", "build", "dist", "focusgroup.egg-info", "shared"}
+    assert named == present - {
+        "runs",
+        "certificates",
+        "build",
+        "dist",
+        "focusgroup.egg-info",
+        "shared",
+    }
 
 
 def test_links_and_pictures_exist() -> None:
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", TEXT):
         assert (ROOT / target).exists(), target
+
+
+def test_figures_are_those_of_the_certificates() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "list_certificates.py"))
+    for page in ("README", "FIDELITY"):
+        text = made[page].read_text(encoding="utf-8")
+        assert text == made[f"{page.lower()}_page"](), f"{made[page].name}: make docs"
 
 
 def test_scenarios_in_the_table_are_those_in_the_gallery() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,13 +21,14 @@ from focusgroup.simulator.fidelity.certificate import (
     ShareLine,
     Users,
     check_complete,
+    decides,
 )
 from focusgroup.simulator.fidelity.share import ShareRow, ablation
 from focusgroup.simulator.noise import derive_seed
 
 from .candidate import Candidate
 from .contest_rows import Held, contest_rows, hold
-from .ground import CALIBRATION, Ground
+from .ground import Ground
 from .injection import injection_row
 from .injection_payloads import PAYLOADS
 from .panel import Panel
@@ -40,6 +41,7 @@ from .sitting_rows import Sat, sit, sitting_rows
 SILENT = "no language model takes part"
 PAGES = 1  # of the exam that each user of a panel is asked
 RARE = 0.1
+MAX_SILENT = 0.2  # of the questions, above which a certificate decides nothing
 Booleans = NDArray[np.bool_]
 Decision = Literal["pooled", "own_word"]
 Step = Callable[[str], None]
@@ -100,11 +102,17 @@ async def certify(
     step("probes: titles, positions, leakage, injection")
     rows += await _probes(candidate, sat, seed)
     model = BEHAVIOUR if panel is None else panel.llm.fingerprint
+    speaks = panel is not None
     configured = configuration(
-        k=PAGE, calibration=CALIBRATION, style=wanted.style if panel else "",
-        language=wanted.language if panel else "", decision=wanted.decision if panel else "",
-    )  # fmt: skip
+        k=PAGE,
+        calibration=ground.calibration_share,
+        held_out=ground.held_out_share,
+        style=wanted.style if speaks else "",
+        language=wanted.language if speaks else "",
+        decision=wanted.decision if speaks else "",
+    )
     dataset = ground.dataset
+    questions = _questions(sat, held)
     certificate = Certificate(
         dataset=dataset.domain.name,
         source=dataset.source,
@@ -119,8 +127,8 @@ async def certify(
         configuration=configured,
         versions=versions,
         seed=wanted.seed,
-        rows=tuple(rows),
-        questions=_questions(sat, held),
+        rows=tuple(_unless_silent(rows, questions)),
+        questions=questions,
         notes=_notes(ground),
         share=_share(candidate, sat, seed),
         command=wanted.command,
@@ -169,6 +177,15 @@ async def _probes(candidate: Candidate, sat: Sat, seed: int) -> list[Row]:
         await leakage_row(panel, users=len(exam.user_ids), seed=seed),
         await position_row(panel, exam, sat.opinions, judged, seed=seed),
     ]
+
+
+def _unless_silent(rows: Iterable[Row], questions: Questions) -> list[Row]:
+    """Who leaves too many questions unanswered has chosen what to be judged by: nothing decides."""
+    silent = questions.failed / max(1, questions.shown)
+    if silent <= MAX_SILENT:
+        return list(rows)
+    reason = f"{silent:.0%} of the questions were left unanswered; at most {MAX_SILENT:.0%} may be"
+    return [not_known(row.name, reason) if decides(row.name) else row for row in rows]
 
 
 def _questions(sat: Sat, held: Held) -> Questions:

@@ -15,6 +15,7 @@ from focusgroup.simulator.noise import derive_seed, key_of
 FINAL_SHARE = 2 / 7  # of the test users, read only by the final certificate
 FINAL_SEED = 0  # whose test users they are of: another seed must not let anybody see them before
 CALIBRATION = 0.25  # as scenarios do by default
+CALIBRATION_AROUND = 0.45  # of those who did not see everything, where those who did are the test
 HELD_OUT, HELD_OUT_COMPLETE = 0.2, 0.7
 FEWEST_COMPLETE = 20  # users who saw everything; a handful of them is no public to be judged by
 
@@ -29,6 +30,7 @@ class Ground:
         test: the users who are simulated and judged by; disjoint from both others.
         fully_observed: whether the log holds what each test user thinks of every item.
         histories: what is known of a test user, as the loop wants it.
+        held_out_share: of each user's events. calibration_share: of the users there were to divide.
     """
 
     dataset: Dataset
@@ -44,6 +46,8 @@ class Ground:
     behaviour: BehaviourModel
     seed: int
     final: bool
+    held_out_share: float
+    calibration_share: float
 
 
 def lay_ground(
@@ -100,6 +104,8 @@ def lay_ground(
         ),
         seed=seed,
         final=final,
+        held_out_share=share,
+        calibration_share=CALIBRATION_AROUND if fully_observed else CALIBRATION,
     )  # fmt: skip
 
 
@@ -123,8 +129,9 @@ def _around(dataset: Dataset, complete: tuple[str, ...], seed: int, held_out: fl
         fingerprint=dataset.fingerprint,
     )
     return split_users(
-        rest, seed=seed, training=0.55, calibration=0.45, audience=0.0, held_out=held_out
-    )
+        rest, seed=seed, training=1 - CALIBRATION_AROUND, calibration=CALIBRATION_AROUND,
+        audience=0.0, held_out=held_out,
+    )  # fmt: skip
 
 
 def _kept_back(users: tuple[str, ...]) -> tuple[str, ...]:

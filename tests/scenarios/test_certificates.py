@@ -41,7 +41,7 @@ from focusgroup.simulator.report import Coverage
 
 Run = Callable[..., Any]
 SPOKEN: dict[str, Any] = {"style": "score", "language": "en", "decision": "pooled"}
-CONFIGURED = configuration(k=5, calibration=0.25)
+CONFIGURED = configuration(k=5, calibration=0.25, held_out=0.2)
 COMMAND = "focusgroup certify --data films"
 
 
@@ -78,7 +78,7 @@ def test_of_several_the_final_one_and_then_the_one_of_most_users_is_taken() -> N
 
 
 def test_another_configuration_is_told_apart_by_name_and_covers_nothing() -> None:
-    found = _covering(_certificate(configured=configuration(k=5, calibration=0.3)))
+    found = _covering(_certificate(configured=configuration(k=5, calibration=0.3, held_out=0.2)))
     assert found.coverage is Coverage.OTHER_CONFIGURATION
     assert "calibration share 0.25 here, 0.3 there" in found.told
     assert "assumed" not in found.told
@@ -104,13 +104,14 @@ def test_other_data_is_no_certificate_at_all_and_what_could_not_be_read_is_said(
     "other",
     [
         {"calibration": 0.3},
+        {"held_out": 0.7},
         SPOKEN,
         {"calibrated_by": "f" * 64},
         {"assumed": Assumed(slot=0.3)},
     ],
 )
 def test_whatever_decides_how_users_answer_changes_the_fingerprint(other: dict[str, Any]) -> None:
-    usual: dict[str, Any] = {"k": 5, "calibration": 0.25}
+    usual: dict[str, Any] = {"k": 5, "calibration": 0.25, "held_out": 0.2}
     changed = configuration(**(usual | other))
     assert configuration_fingerprint(changed) != configuration_fingerprint(CONFIGURED)
     assert configuration_fingerprint(configuration(**usual)) == configuration_fingerprint(
@@ -119,9 +120,9 @@ def test_whatever_decides_how_users_answer_changes_the_fingerprint(other: dict[s
 
 
 def test_pages_count_where_a_language_model_reads_them() -> None:
-    assert configuration(k=9, calibration=0.25) == CONFIGURED
-    spoken = configuration(k=9, calibration=0.25, **SPOKEN)
-    assert spoken != configuration(k=5, calibration=0.25, **SPOKEN)
+    assert configuration(k=9, calibration=0.25, held_out=0.2) == CONFIGURED
+    spoken = configuration(k=9, calibration=0.25, held_out=0.2, **SPOKEN)
+    assert spoken != configuration(k=5, calibration=0.25, held_out=0.2, **SPOKEN)
 
 
 def test_what_certify_does_is_what_a_run_is_told_it_does() -> None:
@@ -140,12 +141,14 @@ def test_no_command_is_offered_that_would_not_cover_the_run(
 
 
 def test_the_prompts_of_a_language_are_part_of_the_configuration() -> None:
-    made = {lang: configuration(k=5, calibration=0.25, style="score", language=lang, decision="x")
-            for lang in ("en", "zh")}  # fmt: skip
+    usual: dict[str, Any] = {"k": 5, "calibration": 0.25, "held_out": 0.2, "style": "score"}
+    made = {lang: configuration(**usual, language=lang, decision="x") for lang in ("en", "zh")}
     assert made["en"]["prompts"] != made["zh"]["prompts"]
     assert "prompts" not in CONFIGURED
     with pytest.raises(UserError, match="no prompts in 'ne'"):
-        configuration(k=5, calibration=0.25, style="score", language="ne", decision="x")
+        configuration(
+            k=5, calibration=0.25, held_out=0.2, style="score", language="ne", decision="x"
+        )
 
 
 def test_certificates_are_found_in_the_run_beside_it_and_in_the_working_directory(
