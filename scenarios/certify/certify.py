@@ -39,6 +39,7 @@ from .probes_titles import title_row
 from .sitting_rows import Sat, sit, sitting_rows
 
 SILENT = "no language model takes part"
+USUAL = 100  # users a ranking is stated for
 PAGES = 1  # of the exam that each user of a panel is asked
 RARE = 0.1
 MAX_SILENT = 0.2  # of the questions, above which a certificate decides nothing
@@ -53,11 +54,11 @@ class Wanted:
 
     Attributes:
         users: number of users the ranking of recommenders is stated for; with a language model
-            also how many are asked.
+            also how many are asked. None: 100, or all test users where there are fewer.
         style, language, decision: of the language model; they say nothing without one.
     """
 
-    users: int = 100
+    users: int | None = None
     seed: int = 0
     style: Style = "score"
     language: str = "en"
@@ -83,7 +84,8 @@ async def certify(
     Raises:
         UserError: fewer test users than the ranking is to be stated for; else as `Panel.opinions`.
     """
-    people = _people(ground, wanted, panel)
+    sample = _sample(ground, wanted)
+    people = _people(ground, wanted.seed, None if panel is None else sample)
     own_word = wanted.decision == "own_word"
     candidate = Candidate(ground, panel, own_word)
     seed = derive_seed(wanted.seed, "certificate")
@@ -98,7 +100,7 @@ async def certify(
     held = await hold(candidate, people, seed=seed)
     step("rows of the contest: rankings, copies, doses, duels, training value")
     other = None if swap is None else Candidate(ground, swap, own_word)
-    rows += await contest_rows(candidate, held, sample=wanted.users, seed=seed, swap=other)
+    rows += await contest_rows(candidate, held, sample=sample, seed=seed, swap=other)
     step("probes: titles, positions, leakage, injection")
     rows += await _probes(candidate, sat, seed)
     model = BEHAVIOUR if panel is None else panel.llm.fingerprint
@@ -120,7 +122,7 @@ async def certify(
         model="behaviour model alone, no language model" if panel is None else model,
         users=Users(len(people), len(ground.calibration), len(ground.training_ids)),
         final=ground.final,
-        sample=wanted.users,
+        sample=sample,
         fingerprints=Fingerprints(
             dataset.fingerprint, model, configuration_fingerprint(configured)
         ),
@@ -137,18 +139,23 @@ async def certify(
     return certificate
 
 
-def _people(ground: Ground, wanted: Wanted, panel: Panel | None) -> tuple[str, ...]:
-    """The test users who are examined: with a language model only as many as are wanted."""
-    if wanted.users > len(ground.test):
+def _sample(ground: Ground, wanted: Wanted) -> int:
+    there = len(ground.test)
+    if wanted.users is not None and wanted.users > there:
         raise UserError(
-            f"--users {wanted.users}: dataset {ground.dataset.domain.name!r} has"
-            f" {len(ground.test)} test users{' kept for --final' if ground.final else ''}; ask for"
-            " at most as many, or bring a larger log"
+            f"--users {wanted.users}: dataset {ground.dataset.domain.name!r} has {there} test"
+            f" users{' kept for --final' if ground.final else ''}; ask for at most as many, or"
+            " bring a larger log"
         )
-    if panel is None:
+    return min(USUAL, there) if wanted.users is None else wanted.users
+
+
+def _people(ground: Ground, seed: int, asked: int | None) -> tuple[str, ...]:
+    """The test users who are examined: all, or as many as a language model is to be asked for."""
+    if asked is None:
         return ground.test
-    ranked = sorted(ground.test, key=lambda user: derive_seed(wanted.seed, "examined", user))
-    return tuple(sorted(ranked[: wanted.users]))
+    ranked = sorted(ground.test, key=lambda user: derive_seed(seed, "examined", user))
+    return tuple(sorted(ranked[:asked]))
 
 
 async def _probes(candidate: Candidate, sat: Sat, seed: int) -> list[Row]:

@@ -54,8 +54,11 @@ def certify(
         typer.Option(help="A second model, for the row model_swap_tau.", metavar="MODEL"),
     ] = None,
     users: Annotated[
-        int, typer.Option(min=2, help="Users a ranking is stated for; those a model is asked for.")
-    ] = 100,
+        int | None,
+        typer.Option(
+            min=2, help="Users a ranking is stated for, and asked for by a model (default: 100)."
+        ),
+    ] = None,
     calibration_users: Annotated[
         int, typer.Option(min=10, help="Users a model is asked about to weigh its opinion.")
     ] = 60,
