@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 from dataclasses import replace
 from itertools import combinations
@@ -138,7 +139,7 @@ def main() -> None:
         spec = changed(read_backtest(path), llm=asked.llm)
         options = Options(folder=folder)
         done = run_backtest(spec, path, folder / "runs", options, lambda: "", dataset=dataset)
-    print(backtest_text(done.result))
+    print(backtest_text(done.result), file=sys.stderr)
     print_json({"simulated_users": users, "backtest": json.loads(done.json)})
 
 

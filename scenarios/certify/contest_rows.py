@@ -31,7 +31,7 @@ from .yardsticks import yardsticks
 
 Floats = NDArray[np.float64]
 SEEDS = 3
-FEWEST_DUELLING = 4
+FEWEST_DUELLING = 2
 COPIED = 30  # items of the recommender that is compared with itself
 DRAWN, STATISTICS, SESSIONS = "drawn actions", "behaviour model", "sessions"
 
@@ -213,7 +213,7 @@ def _training_row(candidate: Candidate, seed: int) -> Row:
 async def _duel_row(
     candidate: Candidate, held: Held, beside: Mapping[str, Estimate], seed: int
 ) -> Row:
-    """Every pair of recommenders in both orders, with a fifth of a panel's users, at least four:
+    """Every pair of recommenders in both orders, with a fifth of a panel's users, at least two:
     ten recommenders make ninety calls a user."""
     panel, contest, ground = candidate.panel, held.contest, candidate.ground
     users = len(contest.user_ids)
