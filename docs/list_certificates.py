@@ -48,10 +48,10 @@ def _section(name: str, made: Certificate) -> str:
         f"### {name}",
         "",
         f"{made.model}. {made.users.test} test users"
-        f"{', kept back until this certificate' if made.final else ''}; {made.users.calibration} for"
-        f" calibration, {made.users.training} to train recommenders. {made.questions.shown} questions"
-        f" = {made.questions.answered} answered + {made.questions.failed} failed. Rankings are"
-        f" stated for {made.sample} users.",
+        f"{', kept back until this certificate' if made.final else ''};"
+        f" {made.users.calibration} for calibration, {made.users.training} to train recommenders."
+        f" {made.questions.shown} questions = {made.questions.answered} answered"
+        f" + {made.questions.failed} failed. Rankings are stated for {made.sample} users.",
         "",
         f"`{made.command}`",
         "",
