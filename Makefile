@@ -1,3 +1,4 @@
+# install  everything the commands below need (the default)
 # demo   watch a focus group meet four recommenders (installs what it needs)
 # test   the test suite
 # check  lint, types and tests: what CI runs
@@ -9,7 +10,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check certify bench docs clean
+.DEFAULT_GOAL := install
+.PHONY: install demo test check certify bench docs clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -23,6 +25,8 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install -q 'setuptools>=77'
 	$(BIN)/python -m pip install -q -e '.[dev,text,hub]'
 	touch $@ $(VENV)/.demo
+
+install: $(VENV)/.demo
 
 demo: $(VENV)/.demo
 	$(BIN)/focusgroup models get smollm2

@@ -20,6 +20,7 @@ from focusgroup.simulator.types import Catalog
 
 NEGATIVES_PER_POSITIVE = 4
 MAX_TAKEN = 40_000  # of all folds together; of more a share is kept, of what is not taken as well
+ALL_OF = 50_000  # (user, item) cells, up to which nothing is left out
 BINS = 15
 FIFTHS = 5
 REPEATS_FROM = 0.01  # share of held-out pairs already in a history, from which repeats are normal
@@ -128,6 +129,8 @@ class Pairs:
         users, items, owned = seen.users[mine], seen.items[mine], seen.repeated[mine]
         fifth = _fifths(np.bincount(seen.had // seen.n_items, minlength=len(members)), members)
         kept = np.ones(len(users))
+        # Strata of a handful would hide what popularity does; where there are few cells take all.
+        small = len(members) * seen.n_items <= ALL_OF
         found, rates = [np.zeros(0, np.int64)], [np.zeros(0)]
         for group, again in product(range(FIFTHS), (False, True)):
             taken = np.flatnonzero((fifth[users] == group) & (owned == again))
@@ -136,7 +139,8 @@ class Pairs:
             for number in np.unique(of_item[items[taken]]):
                 ours = taken[of_item[items[taken]] == number]
                 cells = _Cells.of(seen, people, np.flatnonzero(of_item == number), again)
-                rate = min(1.0, NEGATIVES_PER_POSITIVE * len(ours) / (share * cells.n))
+                wanted = NEGATIVES_PER_POSITIVE * len(ours) / (share * cells.n)
+                rate = 1.0 if small else min(1.0, wanted)
                 kept[ours] = rate
                 found.append(cells.some(rate * share, rng))
                 rates.append(np.full(len(found[-1]), rate))

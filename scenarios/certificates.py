@@ -18,6 +18,7 @@ from focusgroup.simulator.report import CertificateFacts, Coverage
 
 from .experiment import Experiment, Room
 
+RANKING = ("ranking_tau", "ranking_direction")
 CERTIFICATE, FOLDER = "certificate.json", "certificates"
 # What `focusgroup certify` asks and calibrates with.
 CERTIFIED_PAGE, CERTIFIED_SHARE, CERTIFIED_HELD_OUT = 10, 0.25, 0.2
@@ -195,6 +196,8 @@ def covering(
     if exact:
         place, found = _best(exact)
         told = f"Covered by {place}: {found.verdict}"
+        if any(found.row(name).passes is False for name in RANKING):
+            told += " Rankings of recommenders by these users fail: do not decide by them."
         return CertificateFacts(Coverage.FULL, told + lost, found, place)
     if of_model:
         place, found = _best(of_model)

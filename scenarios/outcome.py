@@ -40,6 +40,7 @@ _PACKAGES = ("focusgroup", "numpy", "pandas", "scipy", "scikit-learn", "implicit
 _LIKING = frozenset(
     {"click_rate", "purchases_per_session", "revenue_per_session", "mean_stars", "satisfaction"}
 )
+FEW_USERS = 100  # calibration users, below which a behaviour model is hardly learned
 WORTH_KNOWING = 0.03  # of AUC: what the model must add to popularity to be worth a ranking
 
 
@@ -101,6 +102,11 @@ def model_facts(experiment: Experiment, room: Room) -> ModelFacts:
                 "On this log the behaviour model knows little beyond popularity: it will favour"
                 " recommenders of popular items. Do not take its ranking of personalised ones."
             )
+        if behaviour.calibration_users < FEW_USERS:
+            weak = (
+                f"Learned from only {behaviour.calibration_users} users, which is too few to rank"
+                f" recommenders by; bring a log that leaves {FEW_USERS} for calibration. {weak}"
+            ).strip()
     if spec.agent == "behaviour":
         alone = ModelFacts("behaviour model alone, no language model", True, fitted, weak)
         return _told(alone, mismatches)

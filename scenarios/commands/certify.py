@@ -9,10 +9,10 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Never
+from typing import Annotated, Never, TypeVar
 
 import typer
 from tqdm import tqdm
@@ -31,6 +31,7 @@ from focusgroup.simulator.fidelity.table import certificate_table
 from .runs import JournalPath, KeyVariable
 
 JOURNAL = "journal.sqlite"
+Made = TypeVar("Made")
 _SECRETS = re.compile(r"(?<=://)[^/@\s]*(?=@)|(?<=\?)\S+")  # of a URL: who asks, and with what
 
 
@@ -129,9 +130,8 @@ def certify(
                 told=told,
             )
         try:
-            made = asyncio.run(
-                issue(dataset, wanted, final=final, speaking=speaking, journal=opened, step=step)
-            )
+            work = issue(dataset, wanted, final=final, speaking=speaking, journal=opened, step=step)
+            made = asyncio.run(work) if model is not None else _at_once(work)
         except RunStopped as error:
             raise RunStopped(f"{error}\nthe same command goes on; answers are in {kept}") from error
         except KeyboardInterrupt:
@@ -145,6 +145,15 @@ def certify(
         names = ", ".join(f"{row.name} ({row.verdict})" for row in short)
         typer.echo(f"required, but not passed: {names}", err=True)
         raise typer.Exit(1)
+
+
+def _at_once(work: Coroutine[object, object, Made]) -> Made:
+    """Arithmetic alone: `asyncio.run` would hold Ctrl-C back until something waits."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        loop.close()
 
 
 def _name(data: str, model: str | None, *, final: bool) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from focusgroup.scenarios.batch import FinishedRun
-from focusgroup.scenarios.certificates import certificate_of, find_certificates
+from focusgroup.scenarios.certificates import Shelf, certificate_of, find_certificates
+from focusgroup.scenarios.experiment import Room
 from focusgroup.scenarios.outcome import warned_facts
 from focusgroup.simulator import Failure
 from focusgroup.simulator.metrics.tables import results_text, rounds_table
@@ -23,10 +24,7 @@ def closing_text(run: FinishedRun) -> str:
         lines.append(f"{room.audience.name}: {facts.model}; {state}{note}")
         if facts.warning:
             lines.append(f"  WARNING: {facts.warning}")
-        certified = certificate_of(run.experiment, room, shelf)
-        lines.append(f"  Certificate: {certified.told}")
-        if certified.command:
-            lines.append(f"  To make one: {certified.command}")
+        lines += _certified(run, room, shelf)
     if run.experiment.behaviour is not None:
         lines.append(
             f"Assumed, not learned from any log: {run.experiment.scenario.assumed.in_words()}."
@@ -40,6 +38,23 @@ def closing_text(run: FinishedRun) -> str:
         )
     lines.append(f"Report: {run.directory.report}")
     return "\n".join(lines)
+
+
+def certificates_text(run: FinishedRun) -> str:
+    """What is certified of each audience of a run, for a terminal."""
+    shelf = find_certificates(run.directory.path)
+    lines = []
+    for room in run.experiment.rooms:
+        lines += [f"{room.audience.name}:", *_certified(run, room, shelf)]
+    return "\n".join(lines)
+
+
+def _certified(run: FinishedRun, room: Room, shelf: Shelf) -> list[str]:
+    certified = certificate_of(run.experiment, room, shelf)
+    lines = [f"  Certificate: {certified.told}"]
+    if certified.command:
+        lines.append(f"  To make one: {certified.command}")
+    return lines
 
 
 def _failures(run: FinishedRun) -> list[str]:

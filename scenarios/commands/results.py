@@ -15,6 +15,8 @@ from focusgroup.simulator.errors import did_you_mean
 from focusgroup.simulator.export import writer_for
 from focusgroup.simulator.metrics.tables import comparison_text, results_text, to_json
 
+from .closing import certificates_text
+
 Run = Annotated[Path, typer.Argument(help="The run directory.")]
 
 
@@ -32,10 +34,12 @@ def compare(
     opened = reopen(RunDirectory.existing(run), Options())
     if as_json:
         typer.echo(to_json(opened.results))
-    elif exploratory:
+        return
+    if exploratory:
         typer.echo(comparison_text(opened.results, exploratory=True))
     else:
         typer.echo(results_text(opened.results))
+    typer.echo(f"\n{certificates_text(opened)}")
 
 
 def report(

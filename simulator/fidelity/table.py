@@ -19,7 +19,7 @@ _HEAD = ("row", "this simulator", "n", "verdict", "beside it, on the same row")
 
 
 def certificate_table(certificate: Certificate) -> str:
-    """The whole certificate: who was asked, every row with its baselines, the verdict.
+    """The whole certificate: who was asked, the verdict, every row with its baselines.
 
     Rows that decide bear a star. An interval is 95 %, over users. Below each row: what it means
     and the bars.
@@ -39,6 +39,7 @@ def certificate_table(certificate: Certificate) -> str:
             f"data {c.fingerprints.data[:12]}, model {_line(c.fingerprints.model)[:60]},"
             f" configuration {c.fingerprints.configuration[:12]}, seed {c.seed}"
         ),
+        *_wrapped(f"Verdict: {c.verdict}", "  "),
         "",
         _columns("", *_HEAD),
         "-" * WIDTH,
@@ -46,12 +47,13 @@ def certificate_table(certificate: Certificate) -> str:
     for row in c.in_order():
         lines += _row(row)
     lines.append("-" * WIDTH)
-    lines.append("* decides. Intervals are 95 %, over users.")
+    lines.append(
+        "* decides. Intervals are 95 %, over users; verdicts go by the figure, not its interval."
+    )
     if c.share:
         lines += ["", "What the language model adds", *_share(c.share)]
     for note in c.notes:
         lines += _wrapped(f"note: {_line(note)}", "      ")
-    lines += ["", *_wrapped(f"Verdict: {c.verdict}", "  ")]
     return "\n".join(line.rstrip() for line in lines)
 
 

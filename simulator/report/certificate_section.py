@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from focusgroup.simulator.fidelity.certificate import Certificate
+
 from .certificate_rows import tiles
 from .facts import CertificateFacts, Coverage
 from .markup import Html, join, outside, tag
@@ -34,14 +36,18 @@ def certificate(view: View) -> Section:
 
 
 def _card(audience: str, facts: CertificateFacts) -> Html:
-    covered = facts.coverage in (Coverage.FULL, Coverage.YARDSTICK)
-    state = "calibrated" if facts.coverage is Coverage.FULL else "uncalibrated"
-    badge = tag("span", _STATE[facts.coverage], class_=f"state {state}")
+    found = facts.certificate
+    good = facts.coverage is Coverage.FULL and found is not None and not _failing(found)
+    said = _STATE[facts.coverage]
+    if facts.coverage is Coverage.FULL and found is not None:
+        passed = sum(row.passes is True for row in found.deciding())
+        said = f"{said}: {passed} of {len(found.deciding())} pass"
+    badge = tag("span", said, class_=f"state {'calibrated' if good else 'uncalibrated'}")
+    quiet = good or facts.coverage is Coverage.YARDSTICK
     parts = [
         tag("h3", outside(audience), " ", badge),
-        tag("p", outside(facts.told), class_=None if covered else "warning"),
+        tag("p", outside(facts.told), class_=None if quiet else "warning"),
     ]
-    found = facts.certificate
     if facts.coverage is Coverage.FULL and found is not None:
         kept = "final" if found.final else "not final"
         told = f"{count(found.users.test)} test users, {kept}. Rows that decide:"
@@ -51,11 +57,18 @@ def _card(audience: str, facts: CertificateFacts) -> Html:
     return tag("article", *parts, class_="card")
 
 
+def _failing(certificate: Certificate) -> bool:
+    return any(row.passes is False for row in certificate.deciding())
+
+
 def in_a_word(view: View) -> str:
-    """Of all audiences that are meant to be like people: ``covered``, ``none`` or ``in part``."""
-    coverages = {
-        view.facts.certificates.get(audience, NOBODY).coverage for audience in view.audiences
-    } - {Coverage.YARDSTICK}
+    """Of all audiences that are meant to be like people: ``covered``, ``failing`` (covered, but a
+    row that decides fails), ``none`` or ``in part``."""
+    found = [view.facts.certificates.get(audience, NOBODY) for audience in view.audiences]
+    coverages = {facts.coverage for facts in found} - {Coverage.YARDSTICK}
+    made = [facts.certificate for facts in found if facts.coverage is Coverage.FULL]
+    if any(one is not None and _failing(one) for one in made):
+        return "failing"
     if Coverage.FULL not in coverages:
         return "none"
     return "covered" if len(coverages) == 1 else "in part"

@@ -101,6 +101,7 @@ def test_sampling_the_negatives_does_not_shift_the_rates(
     films: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pairs, "NEGATIVES_PER_POSITIVE", 1)
+    monkeypatch.setattr(pairs, "ALL_OF", 0)
     model = films.fit()
     assert model.choice.negative_rate < 0.3
     found = engagement(films, model).values()

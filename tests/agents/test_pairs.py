@@ -21,7 +21,16 @@ def drawn(world: Any, history: pd.DataFrame, held_out: pd.DataFrame) -> tuple[Se
     return seen, Pairs.drawn(seen, np.ones(len(known), bool), popularity, seed=4), popularity
 
 
-def test_what_was_not_taken_is_as_popular_as_what_was(films: Any) -> None:
+def test_of_a_small_log_nothing_is_left_out(films: Any) -> None:
+    seen, pairs, _ = drawn(films, films.history, films.held_out)
+    assert (pairs.kept == 1).all()
+    assert len(pairs.users) == len(np.unique(seen.users)) * seen.n_items - len(seen.had)
+
+
+def test_what_was_not_taken_is_as_popular_as_what_was(
+    films: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ALL_OF", 0)
     _, pairs, popularity = drawn(films, films.history, films.held_out)
     shown = popularity[pairs.items]
     assert shown[pairs.engaged].mean() == pytest.approx(shown[~pairs.engaged].mean(), abs=0.05)
@@ -39,7 +48,10 @@ def test_nothing_taken_or_owned_counts_as_not_taken(films: Any) -> None:
     assert not pairs.owned.any()
 
 
-def test_rates_weigh_the_pairs_back_to_the_whole_table(films: Any) -> None:
+def test_rates_weigh_the_pairs_back_to_the_whole_table(
+    films: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ALL_OF", 0)
     seen, pairs, _ = drawn(films, films.history, films.held_out)
     whole = len(np.unique(seen.users)) * seen.n_items - len(seen.had) - len(seen.users)
     assert (1 / pairs.kept[~pairs.engaged]).sum() == pytest.approx(whole, rel=0.1)

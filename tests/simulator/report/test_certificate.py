@@ -172,7 +172,7 @@ def test_the_report_of_a_run_says_which_certificate_covers_its_users(
     talkers, counters = text.split("counters", 1)
     assert "not covered" in talkers and "focusgroup certify --x" in talkers
     assert "0.743" not in talkers
-    assert " covered " in counters and "0.743" in counters and "✕ fail" in counters
+    assert " covered: 1 of 8 pass" in counters and "0.743" in counters and "✕ fail" in counters
 
 
 def test_a_run_without_a_certificate_says_so(
