@@ -14,7 +14,14 @@ FIDELITY, README = ROOT / "docs" / "fidelity.md", ROOT / "README.md"
 BEGIN, END = "<!-- certificates: make docs -->", "<!-- end of certificates -->"
 # Certificates of the behaviour model alone, in the README beside each other.
 SHOWN = ("movies", "groceries", "jester", "jester-final")
-ALSO = ("persona_contrast", "persona_swap", "rating_rmse", "tstr_ratio")
+ALSO = (
+    "persona_contrast",
+    "persona_swap",
+    "rating_rmse",
+    "variance_ratio",
+    "popularity_slope",
+    "tstr_ratio",
+)
 
 
 def certificates() -> dict[str, Certificate]:

@@ -30,19 +30,26 @@ def ece(
     Mean over 15 bins of equally many questions, weighted by size, of the gap between mean
     probability and share taken (Guo et al. 2017; equal chances stay together). The value is the
     plain figure, which few questions push up: `perfectly calibrated`, beside it, is what these
-    probabilities would score here if they were true. Passes at .05, strong at .02.
+    probabilities would score here if they were true; where they would fail, the row is n/a. Passes
+    at .05, strong at .02.
     """
     sat = Sitting.of(exam, answers)
     if reason := sat.chances_missing():
         return not_known("ece", reason)
-    found = _error(sat, seed)
+    found, if_true = _error(sat, seed), _if_true(sat, seed)
+    if if_true.mean > GOOD_ERROR:
+        return not_known(
+            "ece",
+            f"{len(sat.exam)} questions are too few: probabilities that were true would score"
+            f" {if_true.mean:.2f}",
+        )
     beside = {name: _error(other, seed) for name, other in sat.calibrated_beside(baselines).items()}
     return judged(
         "ece",
         found,
         passes=found.mean <= GOOD_ERROR,
         strong=found.mean <= STRONG_ERROR,
-        baselines={"perfectly calibrated": _if_true(sat, seed), **beside},
+        baselines={"perfectly calibrated": if_true, **beside},
         note=failures(answers),
     )
 

@@ -184,12 +184,19 @@ def test_always_yes_is_as_wrong_as_people_say_no():
 
 
 def test_calibration_error_weighs_the_gaps_of_the_bins():
-    # 15 bins of 4: chances rise; taken half of the time throughout.
-    chances = np.repeat(np.linspace(0.1, 0.9, 15), 4)
-    exam = exam_of(np.repeat(np.arange(15), 4), np.tile([1, 1, 0, 0], 15))
+    # 15 bins of 100: chances rise; taken half of the time throughout.
+    chances = np.repeat(np.linspace(0.1, 0.9, 15), 100)
+    exam = exam_of(np.repeat(np.arange(15), 100), np.tile([1, 1, 0, 0], 375))
     row = ece(exam, said(*np.log(chances / (1 - chances))), seed=1)
     assert row.value == pytest.approx(np.abs(chances - 0.5).mean())
     assert row.low <= row.value <= row.high
+
+
+def test_calibration_is_not_known_from_questions_that_the_truth_would_fail():
+    chances = np.repeat(np.linspace(0.1, 0.9, 15), 4)
+    exam = exam_of(np.repeat(np.arange(15), 4), np.tile([1, 1, 0, 0], 15))
+    row = ece(exam, said(*np.log(chances / (1 - chances))), seed=1)
+    assert row.passes is None and "60 questions are too few" in row.reason
 
 
 def test_stars_between_levels_count_for_both_in_proportion():
