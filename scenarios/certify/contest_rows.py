@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -225,9 +226,12 @@ async def _duel_row(
         reply = DuelReply.possible(await panel.llm.capabilities(), panel.llm.fingerprint)
         persona, prompter = panel.personas.__getitem__, panel.prompter
         judge = SpokenDuels(panel.llm, persona, prompter, ground.catalog, Duel(reply))
+    held_so_far = count(1)
+    total = users * len(contest.names) * (len(contest.names) - 1)
     outcomes = await duel_outcomes(
         judge, contest.names, contest.user_ids[:users], contest.item_ids, contest.top[:users],
         at_once=1 if panel is None else panel.at_once,
+        told=None if panel is None else lambda _: panel.told(next(held_so_far), total),
     )  # fmt: skip
     return duel_row(outcomes, contest.names, contest.real, seed=seed, baselines=beside)
 
