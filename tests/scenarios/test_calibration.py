@@ -63,11 +63,16 @@ def _compared(focusgroup: Run, run: Path) -> str:
     return str(focusgroup("compare", run, "--json").out)
 
 
+def _mismatched(out: str) -> bool:
+    """Whether a run warns of anything but the few users of this small world."""
+    return "WARNING" in out.replace("WARNING: Learned from only 22 users", "")
+
+
 def test_a_run_with_its_own_calibration_is_the_run_without(focusgroup: Run, world: Path) -> None:
     path, file = world / "scenario.yaml", _calibrated(focusgroup, world)
     assert focusgroup("run", path, "--out", world / "a").code == 0
     ran = focusgroup("run", path, "--calibration", file, "--out", world / "b")
-    assert ran.code == 0 and "calibration file" in ran.out and "WARNING" not in ran.out, ran
+    assert ran.code == 0 and "calibration file" in ran.out and not _mismatched(ran.out), ran
     assert _compared(focusgroup, world / "a") == _compared(focusgroup, world / "b")
     parts = [sorted((world / run / "sessions").glob("*.parquet")) for run in "ab"]
     assert [p.read_bytes() for p in parts[0]] == [p.read_bytes() for p in parts[1]]
@@ -182,7 +187,7 @@ def test_a_weight_from_the_file_asks_no_calibration_page(
         "run", path, *llm, "--calibration", file, "--journal", world / "j", "--journal-mode",
         "replay", "--out", world / "from-file",
     )  # fmt: skip
-    assert ran.code == 0 and "WARNING" not in ran.out, ran
+    assert ran.code == 0 and not _mismatched(ran.out), ran
     assert _compared(focusgroup, world / "whole") == _compared(focusgroup, world / "from-file")
     own = world / "own"
     before = len(server.seen())
