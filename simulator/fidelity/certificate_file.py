@@ -193,7 +193,8 @@ def _row(row: Row) -> dict[str, object]:
 
 
 def _plain(value: float) -> _Known:
-    return float(value) if math.isfinite(value) else None
+    """Ten significant digits: what lies below depends on how many threads a library adds with."""
+    return float(f"{value:.10g}") + 0.0 if math.isfinite(value) else None
 
 
 def from_json(text: str, where: str = "certificate") -> Certificate:
