@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from focusgroup.scenarios.backtest import read_backtest
 from focusgroup.scenarios.backtest_run import changed, run_backtest
 from focusgroup.scenarios.backtest_text import backtest_text
-from focusgroup.scenarios.batch import Options
 from focusgroup.scenarios.certify.contest import held_contest
 from focusgroup.scenarios.certify.ground import (
     HELD_OUT,
@@ -35,6 +34,7 @@ from focusgroup.scenarios.certify.ground import (
 )
 from focusgroup.scenarios.datasets import Dataset, load_dataset, split_users
 from focusgroup.scenarios.datasets.tables import fingerprint
+from focusgroup.scenarios.options import Options
 from focusgroup.simulator.fidelity.over_users import mean_over_users
 from focusgroup.simulator.noise import key_of
 

@@ -13,8 +13,10 @@ from .backtest_plan import AUDIENCE, Part, Plan, plan_backtest
 from .backtest_predict import Met, predict
 from .backtest_score import BacktestResult, score
 from .backtest_text import backtest_json
-from .batch import Clock, FinishedRun, Options, resume_run, start_run
+from .batch import resume_run, start_run
 from .datasets import Dataset, load_dataset
+from .finished import FinishedRun
+from .options import Clock, Options
 from .outcome import model_facts, versions
 from .rundir import MANIFEST, RunDirectory
 from .scenario import AudienceSpec

@@ -4,59 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
 
 from pydantic import JsonValue
 
-from focusgroup.agents import BehaviourModel, OpinionWeight
-from focusgroup.agents.llm import Budget, Journal, JournalMode, LLMOptions, Usage
-from focusgroup.simulator import Catalog, Recommender, RoundStart, Session, UserError
-from focusgroup.simulator.metrics.results import Results
+from focusgroup.agents.llm import Journal, JournalMode, Line
+from focusgroup.simulator import Recommender, Session, UserError
 
 from .build import Means, build
 from .calibration import read_calibration
 from .calibration_fields import to_plain
-from .certificates import find_certificates
 from .datasets import Dataset
 from .experiment import Experiment
-from .outcome import Spent, results_of, spent, tokens_of, versions, write_run_report
+from .finished import FinishedRun
+from .options import Clock, Options
+from .outcome import results_of, spent, tokens_of, versions
 from .rundir import MANIFEST, Manifest, RunDirectory
 from .scenario import Scenario
-
-Clock = Callable[[], str]
-Progress = Callable[[Experiment, int], Callable[[Session], None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How to run, as opposed to what.
-
-    Attributes:
-        journal: a shared journal's path, or None for the run's own.
-        concurrency: most sessions in flight at once.
-        seconds: a clock for the budget's time limit.
-        progress: given the experiment and the sessions still to run, returns a hook per session.
-        on_round_start, on_session_end: hooks of the simulation, for Python users.
-        report: whether to write the HTML report at the end.
-        behaviour, weights: as in `Means`, from a run of the same data and users.
-    """
-
-    journal: Path | None = None
-    mode: JournalMode = JournalMode.RECORD
-    concurrency: int = 256
-    llm: LLMOptions = field(default_factory=LLMOptions)
-    budget: Budget = field(default_factory=Budget)
-    seconds: Callable[[], float] | None = None
-    folder: Path = field(default_factory=Path)
-    retry_failed: bool = False
-    progress: Progress | None = None
-    on_round_start: Callable[[RoundStart], Catalog] | None = None
-    on_session_end: Callable[[Session], None] | None = None
-    report: bool = True
-    behaviour: BehaviourModel | None = None
-    weights: Mapping[str, OpinionWeight] = field(default_factory=dict)
 
 
 class _Learned(TypedDict, total=False):
@@ -65,32 +31,6 @@ class _Learned(TypedDict, total=False):
     weights: dict[str, dict[str, JsonValue]]
     calibration: dict[str, JsonValue]
     calibration_fingerprint: str
-
-
-# Without repr: asyncio.run writes out what its task returned when it puts the signal handler back.
-@dataclass(frozen=True, slots=True, repr=False)
-class FinishedRun:
-    """A run that ended, with all it came to."""
-
-    directory: RunDirectory
-    name: str
-    experiment: Experiment
-    sessions: tuple[Session, ...]
-    results: Results
-    spent: Spent
-    tokens: Usage
-
-    def write_report(self, path: Path) -> None:
-        """Write the HTML report. Raises UserError if the place is not writable."""
-        write_run_report(
-            self.experiment,
-            self.sessions,
-            self.results,
-            self.name,
-            self.tokens,
-            path,
-            find_certificates(self.directory.path),
-        )
 
 
 def start_run(
@@ -218,11 +158,7 @@ def _with_journal(
 
 def _means(options: Options, journal: Journal) -> Means:
     return Means(
-        journal,
-        options.mode,
-        options.llm,
-        options.budget,
-        options.seconds,
+        Line(journal, options.mode, options.llm, options.budget, options.seconds),
         options.folder,
         behaviour=options.behaviour,
         weights=options.weights,

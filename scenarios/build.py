@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from focusgroup.agents import Assumed, BehaviourModel, OpinionWeight, fit_behaviour
-from focusgroup.agents.llm import Budget, Journal, JournalMode, LLMOptions
+from focusgroup.agents.llm import Line
 from focusgroup.recommenders import load_recommender, make_recommender
 from focusgroup.simulator import Recommender, RecRequest, Slate, UserError
 from focusgroup.simulator.metrics import metric_named
@@ -28,8 +28,8 @@ class Means:
     """What a run is given besides its scenario.
 
     Attributes:
+        line: how language models are asked.
         folder: where `module:Class` recommenders and relative paths are looked for.
-        budget: what each language model may spend; `clock` (seconds) is needed for its time limit.
         recorded: audience -> fingerprint of the model that answered. If given, the experiment is
             for looking at what a run has stored: no model is opened and no recommender is made.
         calibration: used instead of reading the scenario's `calibration` file.
@@ -38,11 +38,7 @@ class Means:
         on_opinion: called with (answered, of how many) while a weight is learned.
     """
 
-    journal: Journal
-    mode: JournalMode = JournalMode.RECORD
-    options: LLMOptions = field(default_factory=LLMOptions)
-    budget: Budget = field(default_factory=Budget)
-    clock: Callable[[], float] | None = None
+    line: Line
     folder: Path = field(default_factory=Path)
     recorded: Mapping[str, str] | None = None
     calibration: Calibration | None = None

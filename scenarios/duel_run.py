@@ -16,14 +16,14 @@ from focusgroup.agents.duel import BatchDuelJudge, Duel, DuelJudge, DuelReply, S
 from focusgroup.agents.duel_expected import ExpectedDuels
 from focusgroup.agents.llm import (
     Budget,
-    BudgetedLLM,
     Journal,
     JournaledLLM,
     JournalMode,
+    Line,
     LLMOptions,
     Usage,
-    open_llm,
     parse_llm,
+    usual_concurrency,
 )
 from focusgroup.simulator import UserError
 from focusgroup.simulator.fidelity.duels import judge_duels
@@ -34,7 +34,6 @@ from .duel_setting import DuelRoom, DuelSetting
 from .duels import Held, Planned, hold_duels, plan_duels
 from .experiment import Speaker
 from .outcome import Spent, model_facts
-from .rooms import EMBEDDED_CONCURRENCY, SERVER_CONCURRENCY
 from .rundir import MANIFEST, RunDirectory
 
 _OURS = ("lock", "journal.sqlite", RESULT)
@@ -59,7 +58,7 @@ class DuelOptions:
     reply: DuelReply | None = None
     journal: Path | None = None
     mode: JournalMode = JournalMode.RECORD
-    concurrency: int = SERVER_CONCURRENCY
+    concurrency: int = 64
     llm: LLMOptions = field(default_factory=LLMOptions)
     budget: Budget = field(default_factory=Budget)
     seconds: Callable[[], float] | None = None
@@ -136,8 +135,7 @@ async def _hold(
         personas = room.room.personas
         judge = SpokenDuels(llm, personas.__getitem__, prompter, experiment.catalog, Duel(reply))
         model = llm.fingerprint
-        limit = EMBEDDED_CONCURRENCY if spec.llm.startswith("embedded") else SERVER_CONCURRENCY
-        at_once = min(at_once, limit)
+        at_once = min(at_once, usual_concurrency(spec.llm))
         said = spec.model_copy(update={"style": f"duel ({reply.value})", "decision": "own_word"})
         asked_room = replace(room.room, spec=said, speaker=Speaker(llm, prompter, None))
     elif experiment.behaviour is None:
@@ -163,8 +161,8 @@ def _opened(
     if spec is None:
         raise UserError(f"audiences.{room.name}: agent llm needs a model, and llm is none")
     if name not in opened:
-        model = BudgetedLLM(open_llm(spec, options.llm), options.budget, clock=options.seconds)
-        opened[name] = JournaledLLM(model, journal, options.mode)
+        line = Line(journal, options.mode, options.llm, options.budget, options.seconds)
+        opened[name] = line.open(spec)
     return opened[name]
 
 

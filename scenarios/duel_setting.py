@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from focusgroup.agents.llm import Journal, JournalMode
+from focusgroup.agents.llm import Journal, JournalMode, Line
 from focusgroup.simulator import (
     Leave,
     LeaveReason,
@@ -145,7 +145,7 @@ async def set_duels(source: DuelSource) -> DuelSetting:
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Path(folder) / "journal.sqlite")
         try:
-            means = Means(journal, JournalMode.REPLAY, folder=source.folder)
+            means = Means(Line(journal, JournalMode.REPLAY), source.folder)
             scenario = source.scenario.model_copy(update={"audiences": silent})
             experiment = await build(scenario, means)
         finally:

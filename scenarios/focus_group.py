@@ -15,8 +15,10 @@ from focusgroup.simulator.export import writer_for
 from focusgroup.simulator.metrics.results import Results
 from focusgroup.simulator.metrics.tables import comparison_text, results_text
 
-from .batch import FinishedRun, Options, start_run
+from .batch import start_run
 from .datasets import Dataset
+from .finished import FinishedRun
+from .options import Options
 from .outcome import model_facts
 from .rundir import RunDirectory
 from .scenario import scenario_from

@@ -15,11 +15,13 @@ from focusgroup.simulator import UserError
 from focusgroup.simulator.metrics import metric_named
 from focusgroup.simulator.metrics.results import Estimate, Results
 
-from .batch import Clock, FinishedRun, Options, remove_traces, resume_run, start_run
+from .batch import remove_traces, resume_run, start_run
 from .build import dataset_of
 from .calibration import read_calibration
 from .datasets import Dataset
 from .datasets.strict_yaml import validated
+from .finished import FinishedRun
+from .options import Clock, Options
 from .outcome import results_of
 from .rundir import MANIFEST, SWEEP, RunDirectory
 from .scenario import Scenario, scenario_from

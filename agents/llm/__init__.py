@@ -5,6 +5,7 @@ from .cache import cache_dir
 from .journal import Journal, JournalTotals
 from .journaled import JournaledLLM, JournalMode
 from .models import ModelEntry, find_model, get_model, list_models
+from .opening import Line, usual_concurrency
 from .options import LLMOptions
 from .protocol import (
     LLM,
@@ -13,6 +14,7 @@ from .protocol import (
     CompletionRequest,
     JsonSchema,
     Message,
+    TokenCounter,
     TransportError,
     Usage,
 )
@@ -34,9 +36,11 @@ __all__ = [
     "JsonSchema",
     "LLMOptions",
     "LLMSpec",
+    "Line",
     "Message",
     "ModelEntry",
     "ScriptedLLM",
+    "TokenCounter",
     "TransportError",
     "Usage",
     "cache_dir",
@@ -45,4 +49,5 @@ __all__ = [
     "list_models",
     "open_llm",
     "parse_llm",
+    "usual_concurrency",
 ]

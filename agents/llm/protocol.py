@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -119,3 +119,16 @@ class LLM(Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class TokenCounter(Protocol):
+    """A language model, or anything else, that knows its tokenizer."""
+
+    def prompt_tokens(self, messages: Sequence[Message]) -> int:
+        """Tokens of the prompt these messages become, chat template included."""
+        ...
+
+    def text_tokens(self, text: str) -> int:
+        """Tokens of a text on its own, say an answer."""
+        ...

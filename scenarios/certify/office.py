@@ -9,19 +9,18 @@ from pathlib import Path
 from focusgroup.agents import Prompter, load_language
 from focusgroup.agents.llm import (
     Budget,
-    BudgetedLLM,
     Journal,
     JournaledLLM,
     JournalMode,
+    Line,
     LLMOptions,
-    open_llm,
     parse_llm,
+    usual_concurrency,
 )
 from focusgroup.agents.styles import elicitation
 from focusgroup.scenarios.certificates import CERTIFICATE
 from focusgroup.scenarios.datasets import Dataset
 from focusgroup.scenarios.outcome import versions
-from focusgroup.scenarios.rooms import EMBEDDED_CONCURRENCY, SERVER_CONCURRENCY
 from focusgroup.simulator import UserError
 from focusgroup.simulator.fidelity.certificate import Certificate
 from focusgroup.simulator.fidelity.certificate_file import to_json
@@ -108,20 +107,19 @@ def _open(spec: str, speaking: Speaking, journal: Journal) -> JournaledLLM:
     parsed = parse_llm(spec)
     if parsed is None:
         raise UserError("--llm none: leave --llm out to certify the behaviour model alone")
-    model = BudgetedLLM(open_llm(parsed, speaking.options), speaking.budget, clock=speaking.clock)
-    return JournaledLLM(model, journal, speaking.mode)
+    line = Line(journal, speaking.mode, speaking.options, speaking.budget, speaking.clock)
+    return line.open(parsed)
 
 
 async def _seat(
     ground: Ground, llm: JournaledLLM, spec: str, wanted: Wanted, speaking: Speaking
 ) -> Panel:
-    usual = EMBEDDED_CONCURRENCY if spec.startswith("embedded") else SERVER_CONCURRENCY
     return await seat_panel(
         ground,
         llm,
         Prompter(load_language(wanted.language), ground.dataset.domain),
         elicitation(wanted.style, pooled=wanted.decision == "pooled"),
         calibration_users=speaking.calibration_users,
-        at_once=speaking.concurrency or usual,
+        at_once=speaking.concurrency or usual_concurrency(spec),
         told=speaking.told,
     )

@@ -25,14 +25,15 @@ from focusgroup.agents.behaviour import Judgement
 from focusgroup.agents.llm import JournaledLLM
 from focusgroup.agents.memory import remember
 from focusgroup.agents.pooling import pool
-from focusgroup.scenarios.rooms import SERVER_CONCURRENCY
-from focusgroup.simulator import Catalog, Noise, Opinion, Slate, TurnFailed, UserError, Visit
+from focusgroup.agents.styles import check_capabilities
+from focusgroup.simulator import Catalog, Noise, Opinion, Slate, TurnFailed, Visit
 from focusgroup.simulator.fidelity import Answers, Exam
 from focusgroup.simulator.noise import derive_seed
 
 from .ground import Ground
 from .panel_pace import Told, in_turn, untold
 
+MANY_AT_ONCE = 64
 Booleans = NDArray[np.bool_]
 CALIBRATION_PAGE = 10
 
@@ -76,7 +77,7 @@ class Panel:
         personas: of the test users, from history rows only.
         weight: what an opinion is worth beside the statistics, learned on calibration users.
         weight_failed: calibration pages without an answer.
-        at_once: pages in flight; `rooms.EMBEDDED_CONCURRENCY` for a model in this process.
+        at_once: pages in flight; see `usual_concurrency`.
         told: hears how many pages are done, of how many.
     """
 
@@ -87,7 +88,7 @@ class Panel:
     personas: Mapping[str, Persona]
     weight: OpinionWeight
     weight_failed: int = 0
-    at_once: int = SERVER_CONCURRENCY
+    at_once: int = MANY_AT_ONCE
     told: Told = untold
 
     async def opinions(
@@ -220,7 +221,7 @@ async def seat_panel(
     style: Elicitation,
     *,
     calibration_users: int | None = None,
-    at_once: int = SERVER_CONCURRENCY,
+    at_once: int = MANY_AT_ONCE,
     told: Told = untold,
 ) -> Panel:
     """A panel that knows what its opinions are worth.
@@ -231,7 +232,7 @@ async def seat_panel(
     Raises:
         UserError: the model cannot do what the style needs, or is out of reach.
     """
-    await _check_capabilities(llm, style)
+    check_capabilities(style, await llm.capabilities(), llm.fingerprint)
     panel = Panel(
         ground=ground,
         llm=llm,
@@ -285,18 +286,3 @@ def _failed(exam: Exam, opinions: Opinions) -> Booleans:
     if sum(sizes) != len(exam):
         raise ValueError(f"opinions on {sum(sizes)} questions of an exam of {len(exam)}")
     return np.repeat(np.array([said is None for said in opinions.said], dtype=bool), sizes)
-
-
-async def _check_capabilities(llm: JournaledLLM, style: Elicitation) -> None:
-    found = await llm.capabilities()
-    if style.needs_logprobs and not found.logprobs:
-        raise UserError(
-            f"style score needs log-probabilities, and {llm.fingerprint} returns none. Use --style"
-            " answer, or a server that returns top_logprobs (vLLM, llama.cpp)."
-        )
-    if not style.needs_logprobs and not found.json_schema:
-        raise UserError(
-            f"style answer needs replies constrained to a JSON schema, and {llm.fingerprint}"
-            " ignores response_format json_schema. Use --style score, or a server that keeps it"
-            " (vLLM, llama.cpp)."
-        )

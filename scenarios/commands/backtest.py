@@ -13,8 +13,8 @@ from focusgroup.scenarios.backtest import read_backtest
 from focusgroup.scenarios.backtest_plan import Part
 from focusgroup.scenarios.backtest_run import RESULT, changed, open_plan, run_backtest
 from focusgroup.scenarios.backtest_text import backtest_text
-from focusgroup.scenarios.batch import Options
 from focusgroup.scenarios.certificates import certificate_of, find_certificates
+from focusgroup.scenarios.options import Options
 from focusgroup.simulator import RunStopped
 
 from .estimate import estimate_text

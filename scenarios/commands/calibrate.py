@@ -14,7 +14,7 @@ from typing import Annotated, Never
 import typer
 from tqdm import tqdm
 
-from focusgroup.agents.llm import Journal, JournalMode, LLMOptions
+from focusgroup.agents.llm import Journal, JournalMode, Line, LLMOptions
 from focusgroup.scenarios.build import Means
 from focusgroup.scenarios.calibration import Calibration, read_calibration
 from focusgroup.scenarios.calibration_fit import calibrate as learn
@@ -81,10 +81,7 @@ def calibrate(
     kept = journal or out.with_suffix(".journal.sqlite")
     with _journal(kept if asked is not None else None) as opened:
         means = Means(
-            opened,
-            journal_mode,
-            LLMOptions(key_variable=key_env),
-            clock=time.monotonic,
+            Line(opened, journal_mode, LLMOptions(key_variable=key_env), clock=time.monotonic),
             on_opinion=None if quiet else _bar(),
         )
         try:

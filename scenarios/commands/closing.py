@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from focusgroup.scenarios.batch import FinishedRun
 from focusgroup.scenarios.certificates import Shelf, certificate_of, find_certificates
 from focusgroup.scenarios.experiment import Room
+from focusgroup.scenarios.finished import FinishedRun
 from focusgroup.scenarios.outcome import warned_facts
 from focusgroup.simulator import Failure
 from focusgroup.simulator.metrics.tables import results_text, rounds_table

@@ -12,18 +12,19 @@ from focusgroup.agents.llm import (
     CompletionRequest,
     Journal,
     JournalMode,
+    Line,
     LLMOptions,
     Message,
     TransportError,
     open_llm,
     parse_llm,
+    usual_concurrency,
 )
 from focusgroup.agents.memory import remember
 from focusgroup.agents.reply import most_picks
-from focusgroup.scenarios.batch import Options
 from focusgroup.scenarios.build import Means, build
 from focusgroup.scenarios.experiment import Experiment, Room
-from focusgroup.scenarios.rooms import SERVER_CONCURRENCY
+from focusgroup.scenarios.options import Options
 from focusgroup.scenarios.scenario import AudienceSpec, Scenario
 from focusgroup.simulator import Slate, UserError
 
@@ -44,9 +45,7 @@ def estimate_text(scenario: Scenario, options: Options) -> str:
         journal = Journal(Path(folder) / "journal.sqlite")
         # REPLAY on an empty journal: nothing can be asked by accident.
         recorded = dict.fromkeys(scenario.audiences, "estimate")
-        means = Means(
-            journal, JournalMode.REPLAY, options.llm, options.budget, None, options.folder, recorded
-        )
+        means = Means(Line(journal, JournalMode.REPLAY), options.folder, recorded)
         try:
             experiment = asyncio.run(build(_unpooled(scenario), means))
         finally:
@@ -93,7 +92,7 @@ def _speaking(experiment: Experiment, room: Room, spec: AudienceSpec, llm: LLMOp
     if isinstance(timed, str):
         duration = f"time unknown ({timed})"
     else:
-        parallel = llm.slots if spec.llm.startswith("embedded") else SERVER_CONCURRENCY
+        parallel = llm.slots if spec.llm.startswith("embedded") else usual_concurrency(spec.llm)
         minutes = timed * (calls + reviews) / parallel / 60
         duration = f"about {minutes:.1f} min if {parallel} calls at once take {timed:.2f} s"
     return (

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from focusgroup.scenarios.batch import Options, reopen
+from focusgroup.scenarios.batch import reopen
+from focusgroup.scenarios.options import Options
 from focusgroup.scenarios.outcome import model_facts
 from focusgroup.scenarios.rundir import RunDirectory
 from focusgroup.simulator import UserError

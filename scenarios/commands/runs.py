@@ -12,8 +12,10 @@ from typing import Annotated, TypeVar
 import typer
 
 from focusgroup.agents.llm import Budget, JournalMode, LLMOptions
-from focusgroup.scenarios.batch import FinishedRun, Options, resume_run, start_run
+from focusgroup.scenarios.batch import resume_run, start_run
+from focusgroup.scenarios.finished import FinishedRun
 from focusgroup.scenarios.library import find_scenario
+from focusgroup.scenarios.options import Options
 from focusgroup.scenarios.overrides import override
 from focusgroup.scenarios.rundir import MANIFEST, SWEEP, RunDirectory
 from focusgroup.scenarios.scenario import AssumedSpec

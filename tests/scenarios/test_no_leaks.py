@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from focusgroup.agents.llm import Journal
+from focusgroup.agents.llm import Journal, Line
 from focusgroup.scenarios.build import Means, build
 from focusgroup.scenarios.datasets import Dataset, load_dataset, split_history
 from focusgroup.scenarios.experiment import Experiment
@@ -19,7 +19,7 @@ from focusgroup.scenarios.scenario import read_scenario
 def _built(world: Path, dataset: Dataset) -> Experiment:
     with Journal(world / "journal.sqlite") as journal:
         return asyncio.run(
-            build(read_scenario(world / "scenario.yaml"), Means(journal), dataset=dataset)
+            build(read_scenario(world / "scenario.yaml"), Means(Line(journal)), dataset=dataset)
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from focusgroup.scenarios.batch import Options
+from focusgroup.scenarios.options import Options
 from focusgroup.scenarios.scenario import Scenario, read_scenario, scenario_from
 from focusgroup.scenarios.sweep import (
     DEFAULT,

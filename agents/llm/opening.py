@@ -1,0 +1,40 @@
+"""A language model as a run asks it: opened by name, within a budget, behind the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from .budget import Budget, BudgetedLLM
+from .journal import Journal
+from .journaled import JournaledLLM, JournalMode
+from .options import LLMOptions
+from .registry import LLMSpec, open_llm
+
+EMBEDDED_CONCURRENCY = 4
+SERVER_CONCURRENCY = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What stands between a run and its language models.
+
+    Attributes:
+        budget: what each language model may spend; `clock` (seconds) is needed for its time limit.
+    """
+
+    journal: Journal
+    mode: JournalMode = JournalMode.RECORD
+    options: LLMOptions = field(default_factory=LLMOptions)
+    budget: Budget = field(default_factory=Budget)
+    clock: Callable[[], float] | None = None
+
+    def open(self, spec: LLMSpec) -> JournaledLLM:
+        """The model, ready to be asked. Raises UserError as `open_llm`."""
+        model = BudgetedLLM(open_llm(spec, self.options), self.budget, clock=self.clock)
+        return JournaledLLM(model, self.journal, self.mode)
+
+
+def usual_concurrency(spec: str) -> int:
+    """Sessions in flight at once that keep the model named by `--llm SPEC` busy."""
+    return EMBEDDED_CONCURRENCY if spec.startswith("embedded") else SERVER_CONCURRENCY
