@@ -16,6 +16,7 @@ from .protocol import (
     Message,
     TokenCounter,
     TransportError,
+    TransportKind,
     Usage,
 )
 from .registry import GRAMMAR, LLMSpec, open_llm, parse_llm
@@ -42,6 +43,7 @@ __all__ = [
     "ScriptedLLM",
     "TokenCounter",
     "TransportError",
+    "TransportKind",
     "Usage",
     "cache_dir",
     "find_model",

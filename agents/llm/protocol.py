@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Literal, Protocol, runtime_checkable
 
 JsonSchema = Mapping[str, Any]
@@ -94,8 +95,41 @@ class Capabilities:
     logprobs: bool
 
 
+class TransportKind(StrEnum):
+    """Why no answer came."""
+
+    REFUSED = "refused"  # no connection could be made
+    TIMEOUT = "timeout"
+    DROPPED = "dropped"  # the connection broke before the whole reply had come
+    BUSY = "busy"  # status 429: asked too much at once
+    STATUS = "status"  # any other status that is no answer
+    MALFORMED = "malformed"  # a reply came, and it is no chat completion
+    TOO_LARGE = "too_large"  # a reply beyond what any page may take
+    ENGINE = "engine"  # an engine in this process refused the request
+
+
 class TransportError(Exception):
-    """The server did not answer, after the backend's own bounded retries. Never journaled."""
+    """The server did not answer, after the backend's own bounded retries. Never journaled.
+
+    Args:
+        detail: what happened, without anything secret.
+        kind: the class of failure, for counting.
+        status: the HTTP status that came instead of an answer.
+        retry_after: seconds the server asks to be left alone.
+    """
+
+    def __init__(
+        self,
+        detail: str,
+        kind: TransportKind = TransportKind.ENGINE,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.status = status
+        self.retry_after = retry_after
 
 
 @runtime_checkable

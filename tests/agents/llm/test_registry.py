@@ -28,10 +28,13 @@ EXPORTS = [
     "LLM",
     "LLMOptions",
     "LLMSpec",
+    "Line",
     "Message",
     "ModelEntry",
     "ScriptedLLM",
+    "TokenCounter",
     "TransportError",
+    "TransportKind",
     "Usage",
     "cache_dir",
     "find_model",
@@ -39,6 +42,7 @@ EXPORTS = [
     "list_models",
     "open_llm",
     "parse_llm",
+    "usual_concurrency",
 ]
 
 
