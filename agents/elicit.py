@@ -83,7 +83,8 @@ async def ask_twice(
         try:
             return read(await llm.complete(asked)), tuple(keys)
         except TransportError as error:
-            raise TurnFailed(FailureCause.TRANSPORT, str(error), tuple(keys)) from error
+            cause = FailureCause(f"transport_{error.kind.value}")
+            raise TurnFailed(cause, str(error), tuple(keys)) from error
         except ReplyError as error:
             problem = error
     raise TurnFailed(problem.cause, problem.detail, tuple(keys)) from problem

@@ -29,7 +29,7 @@ class Pick(BaseModel):
     """One picked item by its number on the page, from 1."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
-    n: int = Field(ge=1)
+    n: int
     stars: int | None = Field(default=None, ge=1, le=5)
     buy: bool = False
 
@@ -103,10 +103,10 @@ def parse_answer(completion: Completion, k: int, *, stars: bool, buy: bool = Fal
         where = fence(".".join(str(part) for part in first["loc"]), 80) or "reply"
         raise ReplyError(FailureCause.OUT_OF_SCHEMA, f"{where}: {first['msg']}") from error
     numbers = [pick.n for pick in reply.picks]
-    if any(n > k for n in numbers):
-        raise ReplyError(FailureCause.OUT_OF_SCHEMA, f"item number {max(numbers)} of {k}")
+    if wrong := [n for n in numbers if not 1 <= n <= k]:
+        raise ReplyError(FailureCause.WRONG_ITEM, f"item number {wrong[0]} of {k}")
     if len(set(numbers)) < len(numbers):
-        raise ReplyError(FailureCause.OUT_OF_SCHEMA, f"an item picked twice: {numbers}")
+        raise ReplyError(FailureCause.DUPLICATE_ITEM, f"an item picked twice: {numbers}")
     for field, asked in (("stars", stars), ("buy", buy)):
         if any((field in pick.model_fields_set) is not asked for pick in reply.picks):
             problem = f"a pick without {field!r}" if asked else f"{field!r} was not asked for"
@@ -133,6 +133,8 @@ def spoken_text(completion: Completion) -> str:
         text = after.strip()
     if text.startswith("<think>"):
         raise ReplyError(FailureCause.TRUNCATED, "thinking never ended")
+    if not text and completion.finish_reason == "tool_calls":
+        raise ReplyError(FailureCause.TOOL_CALL, "a tool was called, and there is none")
     if not text and completion.finish_reason == "length":
         raise ReplyError(FailureCause.TRUNCATED, "the token limit came before any answer")
     if not text:

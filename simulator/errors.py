@@ -26,16 +26,33 @@ class RunStopped(FocusgroupError):
 
 
 class FailureCause(StrEnum):
-    """Why a page was not answered."""
+    """Why a page was not answered; the value is the name it is stored and counted by."""
 
     EMPTY = "empty"
-    TRUNCATED = "truncated"
+    TRUNCATED = "truncated"  # cut by the token limit
     NOT_JSON = "not_json"
+    WRONG_ITEM = "wrong_item"  # a number that is not on the page
+    DUPLICATE_ITEM = "duplicate_item"
     OUT_OF_SCHEMA = "out_of_schema"
+    TOOL_CALL = "tool_call"  # a tool was called and nothing said
     NO_LOGPROBS = "no_logprobs"
-    TRANSPORT = "transport"
+    # No answer came: one for each `TransportKind` of the language models.
+    TRANSPORT_REFUSED = "transport_refused"
+    TRANSPORT_TIMEOUT = "transport_timeout"
+    TRANSPORT_DROPPED = "transport_dropped"
+    TRANSPORT_BUSY = "transport_busy"
+    TRANSPORT_STATUS = "transport_status"
+    TRANSPORT_MALFORMED = "transport_malformed"
+    TRANSPORT_TOO_LARGE = "transport_too_large"
+    TRANSPORT_ENGINE = "transport_engine"
+    TRANSPORT = "transport"  # in runs stored before the kinds were told apart
     RECOMMENDER = "recommender"
     AGENT = "agent"
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether no answer came at all, as opposed to one that cannot be used."""
+        return self.value.startswith("transport")
 
 
 class TurnFailed(FocusgroupError):

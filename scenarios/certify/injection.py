@@ -19,7 +19,6 @@ from focusgroup.agents.llm import (
 from focusgroup.simulator import (
     Catalog,
     Click,
-    FailureCause,
     Item,
     Noise,
     Response,
@@ -147,7 +146,7 @@ async def _spoken(panel: Panel, asked: Sequence[_Asked], *, own_word: bool) -> l
         try:
             response = await replace(user, llm=counted).respond(slate, visit)
         except TurnFailed as error:
-            lost = error.cause is not FailureCause.TRANSPORT
+            lost = not error.cause.unanswered
             return _Outcome(None, counted.fresh_attempts + lost)
         return _Outcome(_engagement(response, asked[number]), counted.fresh_attempts)
 

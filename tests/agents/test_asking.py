@@ -21,6 +21,7 @@ from focusgroup.agents.llm.protocol import (
     CompletionRequest,
     Message,
     TransportError,
+    TransportKind,
 )
 from focusgroup.agents.memory import remember
 from focusgroup.agents.reply import ReplyError, reply_text
@@ -100,12 +101,12 @@ def test_a_retried_session_asks_anew(visit: Visits) -> None:
 
 def test_a_server_out_of_reach_fails_the_turn_at_once(visit: Visits) -> None:
     def refuse(_: CompletionRequest) -> str:
-        raise TransportError("connection refused")
+        raise TransportError("connection refused", TransportKind.REFUSED)
 
     llm = ScriptedLLM(refuse)
     with pytest.raises(TurnFailed, match="connection refused") as caught:
         wait(ask_twice(llm, REQUEST, visit(CATALOG), reply_text))
-    assert caught.value.cause is FailureCause.TRANSPORT
+    assert caught.value.cause is FailureCause.TRANSPORT_REFUSED
     assert len(caught.value.completion_keys) == llm.calls == 1
 
 
@@ -398,3 +399,18 @@ def test_scores_that_are_all_alike_favour_no_slot(visit: Visits) -> None:
             OwnWord().decide(SLATE, at, memory, Elicited(o)).actions for o in (almost, alike)
         ]
         assert actions[0] == actions[1]
+
+
+def test_every_kind_of_transport_failure_is_a_cause_of_its_own(visit: Visits) -> None:
+    causes = set()
+    for kind in TransportKind:
+
+        def fail(_: CompletionRequest, kind: TransportKind = kind) -> str:
+            raise TransportError("no answer", kind)
+
+        with pytest.raises(TurnFailed) as caught:
+            wait(ask_twice(ScriptedLLM(fail), REQUEST, visit(CATALOG), reply_text))
+        causes.add(caught.value.cause)
+        assert caught.value.cause.unanswered
+    assert len(causes) == len(TransportKind)
+    assert not any(cause.unanswered for cause in (FailureCause.NOT_JSON, FailureCause.AGENT))

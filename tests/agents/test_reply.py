@@ -91,8 +91,8 @@ def test_a_reason_may_speak_of_anything() -> None:
         (reply(stay='true, "extra": 1'), "stop", FailureCause.OUT_OF_SCHEMA),
         (reply(stay='true, "\\ud800\\u202e": 1'), "stop", FailureCause.OUT_OF_SCHEMA),
         (reply(stay=f'true, "{"x" * 9000}": 1'), "stop", FailureCause.OUT_OF_SCHEMA),
-        (reply('[{"n": 0, "stars": 3}]'), "stop", FailureCause.OUT_OF_SCHEMA),
-        (reply('[{"n": 6, "stars": 3}]'), "stop", FailureCause.OUT_OF_SCHEMA),
+        (reply('[{"n": 0, "stars": 3}]'), "stop", FailureCause.WRONG_ITEM),
+        (reply('[{"n": 6, "stars": 3}]'), "stop", FailureCause.WRONG_ITEM),
         (reply('[{"n": "2", "stars": 3}]'), "stop", FailureCause.OUT_OF_SCHEMA),
         (reply('[{"n": true, "stars": 3}]'), "stop", FailureCause.OUT_OF_SCHEMA),
         (reply('[{"n": 2}]'), "stop", FailureCause.OUT_OF_SCHEMA),
@@ -102,8 +102,9 @@ def test_a_reason_may_speak_of_anything() -> None:
         (
             reply('[{"n": 2, "stars": 3}, {"n": 2, "stars": 4}]'),
             "stop",
-            FailureCause.OUT_OF_SCHEMA,
+            FailureCause.DUPLICATE_ITEM,
         ),
+        ("", "tool_calls", FailureCause.TOOL_CALL),
     ],
 )
 def test_why_a_reply_is_refused(text: str, finish: str, expected: FailureCause) -> None:
