@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from .protocol import Completion, CompletionRequest, Usage
 
 # vLLM gives tokens that a grammar forbids this log-probability; llama.cpp lists them unmasked.
 _MASKED = -9999.0
+# No context holds more; a server that says so has miscounted.
+_MOST_TOKENS = 10_000_000
+
+
+def _believable(count: object) -> int:
+    """A count of tokens, or 0 where the server gave none that can be true."""
+    if isinstance(count, bool) or not isinstance(count, int):
+        return 0
+    return count if 0 <= count <= _MOST_TOKENS else 0
+
+
+def _object_or_none(value: object) -> object:
+    return value if isinstance(value, dict) else None
+
+
+_Tokens = Annotated[int, BeforeValidator(_believable)]
 
 
 class _Alternative(BaseModel):
@@ -36,18 +53,18 @@ class _Choice(BaseModel):
 
 
 class _PromptDetails(BaseModel):
-    cached_tokens: int | None = None
+    cached_tokens: _Tokens = 0
 
 
 class _Usage(BaseModel):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    prompt_tokens_details: _PromptDetails | None = None
+    prompt_tokens: _Tokens = 0
+    completion_tokens: _Tokens = 0
+    prompt_tokens_details: Annotated[_PromptDetails | None, BeforeValidator(_object_or_none)] = None
 
 
 class _Reply(BaseModel):
     choices: list[_Choice] = Field(min_length=1)
-    usage: _Usage | None = None
+    usage: Annotated[_Usage | None, BeforeValidator(_object_or_none)] = None
 
 
 def chat_body(request: CompletionRequest) -> dict[str, object]:
@@ -72,6 +89,8 @@ def chat_body(request: CompletionRequest) -> dict[str, object]:
 def read_reply(reply: str | bytes | dict[str, object], latency: float = 0.0) -> Completion:
     """The completion in a chat reply (JSON text or parsed); a missing content is the text "".
 
+    Counts of tokens that are missing or cannot be true are 0: an answer is not lost over its bill.
+
     Raises:
         ValueError: it is not a chat completion.
     """
@@ -85,7 +104,7 @@ def read_reply(reply: str | bytes | dict[str, object], latency: float = 0.0) -> 
     return Completion(
         text=choice.message.content or "",
         finish_reason=choice.finish_reason or "stop",
-        usage=Usage(usage.prompt_tokens, usage.completion_tokens, details.cached_tokens or 0),
+        usage=Usage(usage.prompt_tokens, usage.completion_tokens, details.cached_tokens),
         logprobs=_first_token(choice.logprobs),
         latency=latency,
     )
