@@ -188,7 +188,7 @@ async def _simulate(
         experiment.hooks.append(options.on_session_end)
     try:
         if options.progress is not None:
-            stored = len(store.sessions())
+            stored = store.count()
             left = max(0, experiment.planned_sessions() - stored)
             experiment.hooks.append(options.progress(experiment, left))
         sessions = await experiment.execute(

@@ -109,7 +109,8 @@ class Experiment:
         )
         if self.on_round_start is not None:
             simulation.on_round_start = self.on_round_start
-        return await simulation.run(retry_failed=retry_failed)
+        await simulation.run(retry_failed=retry_failed)
+        return store.sessions()
 
     async def aclose(self) -> None:
         """Close the language models."""

@@ -12,9 +12,10 @@ from .protocols import (
     UserAgent,
     Visit,
 )
+from .round import Audience, run_round
 from .school import Retrain
 from .session import Rules, run_session
-from .simulation import Audience, RoundStart, Simulation
+from .simulation import RoundStart, Simulation
 from .store import MemoryStore, ParquetStore, SessionStore
 from .types import (
     Action,
@@ -88,5 +89,6 @@ __all__ = [
     "UserAgent",
     "UserError",
     "Visit",
+    "run_round",
     "run_session",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import pandas as pd
 
@@ -38,19 +38,24 @@ def _of_response(response: Response, like_stars: float) -> Iterable[Interaction]
 
 
 def interaction_frame(
-    sessions: Sequence[Session], like_stars: float, after: float = 0.0
+    sessions: Iterable[Session], like_stars: float, after: float = 0.0
 ) -> pd.DataFrame:
     """Interactions of sessions as rows of the log's columns, in canonical order.
 
     Args:
-        sessions: of one arm; sorted here by (user, round).
+        sessions: of one arm, in any order; none is kept.
         after: a timestamp (seconds); row i of the result gets ``after + i + 1``, so that simulated
             events follow the log in order without a clock.
     """
+    visits = [
+        (session.key.user_id, session.key.round, list(interactions_of(session.turns, like_stars)))
+        for session in sessions
+    ]
+    visits.sort(key=lambda visit: visit[:2])
     rows = [
-        (session.key.user_id, i.item_id, i.event.value, float(i.value), i.positive)
-        for session in sorted(sessions, key=lambda s: (s.key.user_id, s.key.round))
-        for i in interactions_of(session.turns, like_stars)
+        (user_id, i.item_id, i.event.value, float(i.value), i.positive)
+        for user_id, _, found in visits
+        for i in found
     ]
     frame = pd.DataFrame(rows, columns=["user_id", "item_id", "event", "value", "positive"])
     frame = frame.astype({"value": "float64", "positive": "bool"})

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
+from itertools import chain
 
 import pandas as pd
 
@@ -22,6 +23,7 @@ from .types import Session
 
 State = tuple[str, int]  # audience and number of rounds learned; ("", 0) after the log alone
 _LOG_ONLY: State = ("", 0)
+Lessons = Callable[[int], Iterable[Session]]  # an arm's sessions of a round
 
 
 class Retrain(StrEnum):
@@ -50,26 +52,27 @@ class School:
     _current: dict[str, Recommender] = field(default_factory=dict)
 
     def at_round(
-        self, audience: str, round_: int, earlier: Sequence[Session]
+        self, audience: str, round_: int, sessions: Callable[[str, int], Iterable[Session]]
     ) -> dict[str, Recommender]:
         """The arms as they are in this round.
 
         Args:
-            earlier: the audience's stored sessions of all rounds before this one.
+            sessions: (arm, round) -> the audience's stored sessions of an earlier round, asked for
+                where an arm learns from them.
         """
+        rounds = round_ if self.retrain is not Retrain.NONE else 0
         for name in self.arms:
-            own = [s for s in earlier if s.key.arm == name]
-            self._advance(name, audience, round_ if self.retrain is not Retrain.NONE else 0, own)
+            self._advance(name, audience, rounds, partial(sessions, name))
         return dict(self._current)
 
-    def _advance(self, name: str, audience: str, rounds: int, own: Sequence[Session]) -> None:
+    def _advance(self, name: str, audience: str, rounds: int, own: Lessons) -> None:
         wanted = (audience, rounds) if rounds else _LOG_ONLY
         known = self._states.get(name)
         if known == wanted:
             return
         self._states[name] = wanted
         if self.retrain is not Retrain.PARTIAL_FIT or not isinstance(self.arms[name], Updatable):
-            self._fit(name, own if rounds else ())
+            self._fit(name, chain.from_iterable(map(own, range(rounds))))
             return
         if known is None or (known != _LOG_ONLY and known[0] != audience):
             self._fit(name, ())
@@ -77,15 +80,15 @@ class School:
         learner = self._current[name]
         for past_round in range(known[1], rounds):
             if isinstance(learner, Updatable):
-                new = self._frame([s for s in own if s.key.round == past_round])
+                new = self._frame(own(past_round))
                 self._taught(name, partial(learner.partial_fit, new))
 
-    def _fit(self, name: str, own: Sequence[Session]) -> None:
+    def _fit(self, name: str, own: Iterable[Session]) -> None:
         recommender = self.arms[name]
         if isinstance(recommender, Trainable) and self.log is not None:
-            log = self.log
-            if own:
-                log = pd.concat([log, self._frame(own)], ignore_index=True)
+            log, lived = self.log, self._frame(own)
+            if len(lived):
+                log = pd.concat([log, lived], ignore_index=True)
             lesson = partial(recommender.fit, log, items=self.items, users=self.users)
             self._taught(name, lesson)
         elif isinstance(recommender, Updatable):
@@ -103,6 +106,6 @@ class School:
                 " as fit(interactions, items=..., users=...) and partial_fit(interactions)."
             ) from error
 
-    def _frame(self, sessions: Sequence[Session]) -> pd.DataFrame:
+    def _frame(self, sessions: Iterable[Session]) -> pd.DataFrame:
         last = math.nan if self.log is None else float(self.log["timestamp"].max())
         return interaction_frame(sessions, self.like_stars, after=0.0 if math.isnan(last) else last)

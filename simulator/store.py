@@ -1,22 +1,30 @@
 """Where sessions are kept: in memory, or as immutable Parquet parts in a run directory.
 
-A part is written to a temporary file, synced and renamed: it is there whole or not at all. A
-session is in exactly one part; a retried one is stored again with a higher attempt, which wins.
+A session is in exactly one part; a retried one is stored again with a higher attempt, which wins.
+A store can be asked what it holds without reading the sessions themselves.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from .codec import from_table, to_table
-from .errors import UserError
+from .parts import Part
+from .past import PastInParts, by_user_and_arm
 from .types import Session, SessionEnd, SessionKey
+
+Past = Callable[[str, str], tuple[Session, ...]]
+"""(user id, arm) -> that user's sessions of that arm in earlier rounds, earliest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a store says of a session without reading it: its latest attempt."""
+
+    attempt: int
+    end: SessionEnd
 
 
 class SessionStore(Protocol):
@@ -26,8 +34,32 @@ class SessionStore(Protocol):
         """Store sessions durably; all of them or none."""
         ...
 
-    def sessions(self) -> list[Session]:
-        """The latest attempt of every stored session, sorted by key."""
+    def sessions(
+        self, *, audience: str | None = None, arm: str | None = None, round: int | None = None
+    ) -> list[Session]:
+        """The latest attempt of every stored session, or of those asked for, sorted by key."""
+        ...
+
+    def scan(
+        self, *, audience: str | None = None, arm: str | None = None, round: int | None = None
+    ) -> Iterator[Session]:
+        """The same in no particular order, never all in memory at once."""
+        ...
+
+    def finished(self, audience: str, round: int) -> Mapping[SessionKey, Stored]:
+        """What is stored of a round."""
+        ...
+
+    def past(self, audience: str, round: int) -> Past:
+        """What users did before a round, looked up when a session starts."""
+        ...
+
+    def last_round(self, audience: str) -> int:
+        """The last round of which anything is stored; -1 if there is none."""
+        ...
+
+    def count(self) -> int:
+        """How many sessions are stored, each once whatever its attempts."""
         ...
 
 
@@ -42,20 +74,47 @@ def latest(sessions: Iterable[Session]) -> list[Session]:
 
 
 class MemoryStore:
-    """Sessions in a list: for notebooks and tests."""
+    """Sessions in a dictionary: for notebooks and tests."""
 
     def __init__(self) -> None:
-        self._sessions: list[Session] = []
+        self._sessions: dict[SessionKey, Session] = {}
 
     def append(self, sessions: Sequence[Session]) -> None:
-        self._sessions.extend(sessions)
+        for session in sessions:
+            known = self._sessions.get(session.key)
+            if known is None or session.attempt > known.attempt:
+                self._sessions[session.key] = session
 
-    def sessions(self) -> list[Session]:
-        return latest(self._sessions)
+    def sessions(
+        self, *, audience: str | None = None, arm: str | None = None, round: int | None = None
+    ) -> list[Session]:
+        return sorted(self.scan(audience=audience, arm=arm, round=round), key=lambda s: s.key)
+
+    def scan(
+        self, *, audience: str | None = None, arm: str | None = None, round: int | None = None
+    ) -> Iterator[Session]:
+        return (s for s in self._sessions.values() if _wanted(s.key, audience, arm, round))
+
+    def finished(self, audience: str, round: int) -> Mapping[SessionKey, Stored]:
+        found = self.scan(audience=audience, round=round)
+        return {s.key: Stored(s.attempt, s.end) for s in found}
+
+    def past(self, audience: str, round: int) -> Past:
+        earlier = (s for s in self.scan(audience=audience) if s.key.round < round)
+        known = by_user_and_arm(earlier)
+        return lambda user_id, arm: known.get((user_id, arm), ())
+
+    def last_round(self, audience: str) -> int:
+        return max((s.key.round for s in self.scan(audience=audience)), default=-1)
+
+    def count(self) -> int:
+        return len(self._sessions)
 
 
 class ParquetStore:
     """Sessions as `part-000000.parquet`, ... in a folder.
+
+    Parts in folders `shard-*` inside it, written by other stores, are read as its own.
 
     Args:
         writing: whether this process is the one that writes: the folder is made if it is missing,
@@ -68,47 +127,89 @@ class ParquetStore:
             folder.mkdir(parents=True, exist_ok=True)
             for torn in folder.glob("*.tmp"):
                 torn.unlink()
-        numbers = [int(path.stem[-6:]) for path in self._parts()]
+        self._known: dict[Path, Part] = {}
+        numbers = [int(path.stem[-6:]) for path in folder.glob(_NAME)]
         self._next = max(numbers, default=-1) + 1
-
-    def _parts(self) -> list[Path]:
-        return sorted(self._folder.glob("part-" + "[0-9]" * 6 + ".parquet"))
 
     def append(self, sessions: Sequence[Session]) -> None:
         if not sessions:
             return
         path = self._folder / f"part-{self._next:06d}.parquet"
-        torn = path.with_suffix(".tmp")
-        with torn.open("wb") as file:
-            pq.write_table(to_table(sessions), file, compression="zstd")
-            file.flush()
-            os.fsync(file.fileno())
-        torn.rename(path)
-        _sync_folder(self._folder)
+        self._known[path] = Part.write(path, sessions)
         self._next += 1
 
-    def sessions(self) -> list[Session]:
+    def sessions(
+        self, *, audience: str | None = None, arm: str | None = None, round: int | None = None
+    ) -> list[Session]:
         """Raises UserError, naming the part, if a file is not one of ours."""
-        found: list[Session] = []
-        for path in self._parts():
-            try:
-                found += from_table(pq.read_table(path))
-            except (pa.ArrowException, KeyError, OSError, ValueError, TypeError) as error:
-                raise UserError(
-                    f"{path}: not a readable part of a run ({error}). Delete it and resume the"
-                    " run: its sessions are simulated again from the journal."
-                ) from error
-        return latest(found)
+        return latest(self.scan(audience=audience, arm=arm, round=round))
+
+    def scan(
+        self, *, audience: str | None = None, arm: str | None = None, round: int | None = None
+    ) -> Iterator[Session]:
+        """Raises UserError, naming the part, if a file is not one of ours."""
+        parts = self._parts(audience, round)
+        retried: dict[SessionKey, int] = {}
+        for part in parts:
+            for key, attempt, _ in part.ends():
+                if attempt:
+                    retried[key] = max(attempt, retried.get(key, 0))
+        for part in parts:
+            for session in part.sessions():
+                if session.attempt == retried.get(session.key, 0) and _wanted(
+                    session.key, audience, arm, round
+                ):
+                    yield session
+
+    def finished(self, audience: str, round: int) -> Mapping[SessionKey, Stored]:
+        found: dict[SessionKey, Stored] = {}
+        shared: dict[tuple[int, SessionEnd], Stored] = {}
+        for part in self._parts(audience, round):
+            for key, attempt, end in part.ends():
+                known = found.get(key)
+                if _wanted(key, audience, None, round) and (
+                    known is None or attempt > known.attempt
+                ):
+                    found[key] = shared.setdefault((attempt, end), Stored(attempt, end))
+        return found
+
+    def past(self, audience: str, round: int) -> Past:
+        earlier = [
+            part
+            for part in self._parts(audience)
+            if any(name == audience and number < round for name, number in part.rounds)
+        ]
+        return PastInParts(earlier, audience, round)
+
+    def last_round(self, audience: str) -> int:
+        held = (pair for part in self._parts(audience) for pair in part.rounds)
+        return max((number for name, number in held if name == audience), default=-1)
+
+    def count(self) -> int:
+        return len({key for part in self._parts() for key, _, _ in part.ends()})
+
+    def _parts(self, audience: str | None = None, round: int | None = None) -> list[Part]:
+        """Parts that may hold such sessions, in the order of their names."""
+        paths = sorted(self._folder.glob(_NAME)) + sorted(self._folder.glob("shard-*/" + _NAME))
+        for path in paths:
+            if path not in self._known:
+                self._known[path] = Part.open(path)
+        return [
+            part
+            for part in map(self._known.__getitem__, paths)
+            if any(
+                (audience is None or name == audience) and (round is None or number == round)
+                for name, number in part.rounds
+            )
+        ]
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+_NAME = "part-" + "[0-9]" * 6 + ".parquet"
 
 
-def unfinished(session: Session, retry_failed: bool) -> bool:
-    """Whether a stored session is to be run again."""
-    return retry_failed and session.end is SessionEnd.FAILED
+def _wanted(key: SessionKey, audience: str | None, arm: str | None, round: int | None) -> bool:
+    return (
+        (audience is None or key.audience == audience)
+        and (arm is None or key.arm == arm)
+        and (round is None or key.round == round)
+    )

@@ -12,9 +12,10 @@ import pytest
 
 from focusgroup.simulator.errors import FailureCause, RunStopped, TurnFailed, UserError
 from focusgroup.simulator.protocols import Visit
+from focusgroup.simulator.round import Audience
 from focusgroup.simulator.school import Retrain
 from focusgroup.simulator.session import Rules
-from focusgroup.simulator.simulation import Audience, RoundStart, Simulation
+from focusgroup.simulator.simulation import RoundStart, Simulation
 from focusgroup.simulator.store import MemoryStore, ParquetStore
 from focusgroup.simulator.types import (
     Catalog,
@@ -37,7 +38,8 @@ def _simulation(catalog: Catalog, arms: dict[str, Any], agent: Any, **options: A
 
 
 def _run(simulation: Simulation, **options: Any) -> list[Session]:
-    return asyncio.run(simulation.run(**options))
+    asyncio.run(simulation.run(**options))
+    return simulation.store.sessions()
 
 
 def test_every_user_meets_every_arm_once(catalog: Catalog, in_order: Make, coin_flip: Make) -> None:

@@ -1,0 +1,152 @@
+"""One round of one audience: every user meets every arm, at the arms' state of this round.
+
+Sessions run at their own pace under one concurrency limit, those of one user together. What a
+session needs is made when it starts; what came of it goes to the store and is forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from .desk import Desk
+from .protocols import BatchUserAgent, Recommender, UserAgent
+from .session import Rules, run_session
+from .store import Past, SessionStore, Stored
+from .types import Catalog, Interaction, Session, SessionEnd, SessionKey
+
+# Sessions that go to the store at once: the more, the fewer files; the fewer, the less is
+# simulated again, from the journal, after a crash.
+PART_OF_BATCHED, PART_OF_WAITING = 512, 16
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """A set of simulated users that answer through one agent.
+
+    Attributes:
+        history: a user's log interactions, oldest first; asked when a session starts.
+        concurrency: sessions in flight at once, if fewer than the simulation allows.
+    """
+
+    name: str
+    agent: UserAgent | BatchUserAgent
+    user_ids: Sequence[str]
+    history: Callable[[str], Sequence[Interaction]]
+    concurrency: int | None = None
+
+
+def nothing_past(_user_id: str, _arm: str) -> tuple[Session, ...]:
+    """The past of all users in the first round."""
+    return ()
+
+
+def ignore(_: Session) -> None:
+    """Nobody is told of a session."""
+
+
+class RunRound(Protocol):
+    """How a round is run: `run_round`, or something that shares it out."""
+
+    async def __call__(
+        self,
+        audience: Audience,
+        round_: int,
+        *,
+        arms: Mapping[str, Recommender],
+        catalog: Catalog,
+        rules: Rules,
+        seed: int,
+        store: SessionStore,
+        past: Past,
+        finished: Mapping[SessionKey, Stored],
+        retry_failed: bool,
+        concurrency: int,
+        on_session_end: Callable[[Session], None],
+    ) -> int: ...
+
+
+async def run_round(
+    audience: Audience,
+    round_: int,
+    *,
+    arms: Mapping[str, Recommender],
+    catalog: Catalog,
+    rules: Rules,
+    seed: int,
+    store: SessionStore,
+    past: Past = nothing_past,
+    finished: Mapping[SessionKey, Stored] | None = None,
+    retry_failed: bool = False,
+    concurrency: int = 256,
+    on_session_end: Callable[[Session], None] = ignore,
+) -> int:
+    """Run the sessions of a round that are not finished; returns how many were run.
+
+    A session depends on its own key, past and arm alone, so a round of some of an audience's users
+    gives the same sessions as the round of all of them.
+
+    Args:
+        arms: as they are in this round. catalog: as it is shown in this round.
+        store: where the sessions go, in parts; also those that ended before an error.
+        past: a user's sessions of an arm in earlier rounds; asked when a session starts.
+        finished: what need not be run; `retry_failed`: but for what ended as failed.
+        on_session_end: called after each session, e.g. by a progress bar.
+
+    Raises:
+        FocusgroupError: something stops the run, e.g. a budget is spent.
+    """
+    desk = Desk(arms, audience.agent, catalog)
+    queue = to_do(audience, arms, round_, finished or {}, retry_failed)
+    part_size = PART_OF_BATCHED if isinstance(audience.agent, BatchUserAgent) else PART_OF_WAITING
+    part: list[Session] = []
+    count = 0
+
+    async def work() -> None:
+        nonlocal count
+        for key, attempt in queue:
+            session = await run_session(
+                key,
+                desk=desk,
+                rules=rules,
+                catalog=catalog,
+                history=audience.history(key.user_id),
+                past=past(key.user_id, key.arm),
+                seed=seed,
+                attempt=attempt,
+            )
+            count += 1
+            part.append(session)
+            if len(part) >= part_size:
+                store.append(part)
+                part.clear()
+            on_session_end(session)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(concurrency, audience.concurrency or concurrency)):
+                group.create_task(work())
+    except BaseExceptionGroup as group_error:
+        raise group_error.exceptions[0] from group_error
+    finally:
+        store.append(part)
+    return count
+
+
+def to_do(
+    audience: Audience,
+    arms: Iterable[str],
+    round_: int,
+    finished: Mapping[SessionKey, Stored],
+    retry_failed: bool,
+) -> Iterator[tuple[SessionKey, int]]:
+    """(key, attempt) of each session to run, those of one user together."""
+    for user_id in audience.user_ids:
+        for arm in arms:
+            key = SessionKey(audience.name, arm, user_id, round_)
+            if (stored := finished.get(key)) is None:
+                yield key, 0
+            elif retry_failed and stored.end is SessionEnd.FAILED:
+                yield key, stored.attempt + 1
