@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from .choice import sigmoid
+
 Floats = NDArray[np.float64]
 PENALTY = 1.0
 
@@ -29,16 +31,12 @@ def slopes_beside(known: Floats, features: Floats, outcomes: Floats) -> Floats:
         return float((np.logaddexp(0.0, x) - outcomes * x).sum() + (penalty * w * w).sum() / 2)
 
     def slope(w: Floats) -> Floats:
-        return np.asarray(design.T @ (_sigmoid(known + design @ w) - outcomes) + penalty * w)
+        return np.asarray(design.T @ (sigmoid(known + design @ w) - outcomes) + penalty * w)
 
     def curvature(w: Floats) -> Floats:
-        p = _sigmoid(known + design @ w)
+        p = sigmoid(known + design @ w)
         return np.asarray((design.T * (p * (1 - p))) @ design + np.diag(penalty))
 
     start = np.zeros(design.shape[1])
     found = minimize(loss, start, jac=slope, hess=curvature, method="trust-exact")
     return np.asarray(found.x[1:])
-
-
-def _sigmoid(x: Floats) -> Floats:
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * x)))

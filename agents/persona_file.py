@@ -73,7 +73,9 @@ def load_personas(path: Path) -> dict[str, Persona]:
 
 def _explained(error: ValidationError) -> str:
     """What is wrong with an entry, in one line."""
-    first = error.errors(include_url=False)[0]
+    complaints = error.errors(include_url=False)
+    # A misspelt key is also a missing one: what was meant is told by the word that is there.
+    first = min(complaints, key=lambda one: one["type"] != "extra_forbidden")
     where = ".".join(str(part) for part in first["loc"])
     match first["type"]:
         case "extra_forbidden":

@@ -21,13 +21,14 @@ from focusgroup.simulator import (
     UserError,
     Visit,
 )
+from focusgroup.simulator.errors import did_you_mean
 
 from .build import Means, build
 from .duels import Pages
 from .experiment import Experiment, Room
-from .library import find_scenario
+from .library import find_scenario, library_names
 from .overrides import override
-from .rundir import Manifest, RunDirectory
+from .rundir import MANIFEST, Manifest, RunDirectory
 from .scenario import AudienceSpec, Scenario, scenario_from
 
 _ANSWER = ("llm", "behaviour")  # agents that can say which of two pages they prefer
@@ -111,6 +112,12 @@ def duel_source(
             manifest.dataset_fingerprint,
         )  # fmt: skip
     else:
+        if not path.exists() and not path.suffix and target not in library_names():
+            known = [str(place.parent) for place in runs.glob(f"*/{MANIFEST}")]
+            raise UserError(
+                f"no run or scenario {target!r}: no folder, no file, and not in the library."
+                f"{did_you_mean(target, [*known, *library_names()])}"
+            )
         name, scenario = find_scenario(target)
         folder = path.parent if path.exists() else Path()
         source = DuelSource(name, scenario, folder, runs / f"{name}-duel")

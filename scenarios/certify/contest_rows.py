@@ -142,28 +142,31 @@ def _trivial(contest: Contest, seed: int) -> dict[str, Floats]:
 def _copies(candidate: Candidate, held: Held, sample: int, seed: int) -> Row:
     """Two copies of the recommender that real users valued most, met by users who answered all.
 
-    Without a language model on three pages: a handful of clicks makes the test coarse.
+    Without a language model on three pages, as a handful of clicks makes the test coarse, and the
+    second copy is fitted anew: with one seed, its users must do what the first's do.
     """
     if not held.answers.calibrated:
         return not_known("aa_false_positives", "at their own word these users draw nothing")
-    contest, answers = held.contest, held.answers
-    copied = contest.best()
+    contest, copied = held.contest, held.contest.best()
+    both = [(contest, _chance(held.answers))] * 2
     if candidate.panel is None:
-        name = contest.names[copied]
-        field = {name: held.field[name]}
-        contest = held_contest(candidate.ground, field, contest.user_ids, k=COPIED)
-        answers, copied = _silent(candidate, contest, seed), 0
-    chance = _chance(answers)
-    answered = ~np.isnan(contest.value(chance)).any(axis=1)
+        name, copied = contest.names[copied], 0
+        contests = [
+            held_contest(candidate.ground, {name: field[name]}, contest.user_ids, k=COPIED)
+            for field in (held.field, line_up(candidate.ground))
+        ]
+        both = [(one, _chance(_silent(candidate, one, seed))) for one in contests]
+    answered = ~np.isnan(both[0][0].value(both[0][1])).any(axis=1)
     if not answered.any():
         return not_known("aa_false_positives", "no user answered everything")
-    met = contest.clicks(copied, np.nan_to_num(chance))
-
-    def copy(run_seed: int) -> Floats:
-        return met(run_seed)[answered]
-
-    shown = np.full(int(answered.sum()), float(contest.top.shape[2]))
-    return aa_false_positives(copy, copy, shown, sample=sample, seed=seed)
+    first, second = (met.clicks(copied, np.nan_to_num(chance)) for met, chance in both)
+    return aa_false_positives(
+        lambda run_seed: first(run_seed)[answered],
+        lambda run_seed: second(run_seed)[answered],
+        np.full(int(answered.sum()), float(both[0][0].top.shape[2])),
+        sample=sample,
+        seed=seed,
+    )
 
 
 def _silent(candidate: Candidate, contest: Contest, seed: int) -> Answers:

@@ -44,11 +44,14 @@ def read_yaml(path: Path, model: type[Model]) -> Model:
 def validated(
     content: object, model: type[Model], where: str, lines: dict[_Key, int] | None = None
 ) -> Model:
-    """Check `content` against `model`; UserError with the first complaint, at its line if known."""
+    """Check `content` against `model`; UserError with the first unknown key, else with the first
+    complaint, at its line if known."""
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        complaints = error.errors(include_url=False)
+        # A misspelt key is also a missing one: what was meant is told by the word that is there.
+        first = min(complaints, key=lambda one: one["type"] != "extra_forbidden")
         raise UserError(f"{where}{_complaint(first, model, lines or {})}") from error
 
 

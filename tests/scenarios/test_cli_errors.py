@@ -45,6 +45,49 @@ def test_unknown_nested_key_has_its_line(focusgroup: Run, world: Path) -> None:
     _fails(focusgroup("run", path), "line 5", "'page.pagse'", "Did you mean 'pages'?")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "line", "key", "meant"),
+    [
+        ("title: Two", "titel: Two", 1, "'titel'", "'title'"),
+        ("  name: ", "  nmae: ", 3, "'data.nmae'", "'name'"),
+        ("5\npage", "5\n  split: {trainin: 0.3}\npage", 5, "'data.split.trainin'", "'training'"),
+        ("item_knn]", "{item_knn: {parms: {}}}]", 6, "'recommenders.item_knn.parms'", "'params'"),
+        ("users: 20", "user: 20", 8, "'audiences.everyone.user'", "'users'"),
+        ("primary", "assumed: {slto: 0.1}\nprimary", 9, "'assumed.slto'", "'slot'"),
+    ],
+)
+def test_a_misspelt_key_is_told_at_any_depth(
+    focusgroup: Run, world: Path, old: str, new: str, line: int, key: str, meant: str
+) -> None:
+    """Also where the right one is needed and now missing."""
+    path = _edit(world, old, new)
+    _fails(focusgroup("run", path), f"line {line}: unknown key {key}", f"Did you mean {meant}?")
+
+
+def test_a_misspelt_key_of_a_mapping_is_told(focusgroup: Run, world: Path) -> None:
+    mapping = world / "log.yaml"
+    mapping.write_text(mapping.read_text().replace("  user: who", "  usr: who"))
+    ran = focusgroup("run", world / "scenario.yaml", "--out", world / "run")
+    _fails(ran, "log.yaml, line 6", "'interactions.usr'", "'user'?")
+
+
+@pytest.mark.parametrize(
+    ("target", "hint"),
+    [
+        ("runs/nightl", "'runs/nightly'"),
+        ("nightly", "'runs/nightly'"),
+        ("movies-quikstart", "'movies-quickst"),
+    ],
+)
+def test_neither_a_run_nor_a_scenario(
+    focusgroup: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str, hint: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "nightly").mkdir(parents=True)
+    (tmp_path / "runs" / "nightly" / "manifest.json").touch()
+    _fails(focusgroup("duel", target), f"no run or scenario '{target}'", f"Did you mean {hint}")
+
+
 def test_unknown_recommender(focusgroup: Run, world: Path) -> None:
     path = _edit(world, "item_knn", "itemknn")
     _fails(focusgroup("run", path, "--out", world / "run"), "itemknn", "Did you mean 'item_knn'?")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -10,13 +11,17 @@ import pandas as pd
 import pytest
 
 from focusgroup.recommenders import check_recommender
+from focusgroup.scenarios.certify import contest_rows as contest_rows_module
+from focusgroup.scenarios.certify.candidate import Candidate
 from focusgroup.scenarios.certify.contest import Contest, dosed, held_contest, reality
+from focusgroup.scenarios.certify.contest_rows import contest_rows, hold
 from focusgroup.scenarios.certify.contestants import line_up
 from focusgroup.scenarios.certify.ground import Ground, lay_ground
 from focusgroup.scenarios.certify.offline import ndcg, offline_questions
 from focusgroup.scenarios.certify.yardsticks import CONTENT, OFFLINE, yardsticks
 from focusgroup.scenarios.datasets import from_frames
 from focusgroup.simulator import Domain, Recommender
+from focusgroup.simulator.fidelity import Row
 from focusgroup.simulator.fidelity.ranking import CEILING, ITEM_MEANS, ranking_tau
 
 ITEMS, COMPLETE, PARTIAL = 60, 36, 90
@@ -232,3 +237,30 @@ def test_a_contest_values_pages_by_hand() -> None:
     assert [pair.tolist() for pair in contest.pairs()] == [[0, 0, 0, 1, 1], [0, 1, 2, 0, 2]]
     assert contest.real.tolist() == [[0.5, 1.5], [11.0, 11.0]]
     assert contest.value(np.array([1.0, 0.0, 0.0, 1.0, 1.0])).tolist() == [[0.5, 0.0], [1.0, 1.0]]
+
+
+def test_the_second_copy_is_fitted_anew(planted: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recommender that is another one each time it is fitted is found out."""
+
+    def copies() -> Row:
+        candidate = Candidate(planted)
+
+        async def rows() -> list[Row]:
+            held = await hold(candidate, planted.test[:12], seed=1)
+            return await contest_rows(candidate, held, sample=12, seed=1)
+
+        found = {row.name: row for row in asyncio.run(rows())}
+        return found["aa_false_positives"]
+
+    assert "is exactly 0" in copies().note
+    fitted: list[Mapping[str, Recommender]] = []
+
+    def moody(ground: Ground) -> Mapping[str, Recommender]:
+        fitted.append(line_up(ground))
+        names = list(fitted[-1])
+        turned = names[len(fitted) - 1 :] + names[: len(fitted) - 1]
+        return {name: fitted[-1][other] for name, other in zip(names, turned, strict=True)}
+
+    monkeypatch.setattr(contest_rows_module, "line_up", moody)
+    assert "which should be exactly 0" in copies().note
+    assert len(fitted) == 2
