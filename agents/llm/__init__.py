@@ -1,6 +1,6 @@
 """Language models: the protocol, its backends, and what goes around any of them."""
 
-from .budget import Budget, BudgetedLLM
+from .budget import Budget, BudgetedLLM, Purse
 from .cache import cache_dir
 from .journal import Journal, JournalTotals
 from .journaled import JournaledLLM, JournalMode
@@ -40,6 +40,7 @@ __all__ = [
     "Line",
     "Message",
     "ModelEntry",
+    "Purse",
     "ScriptedLLM",
     "TokenCounter",
     "TransportError",

@@ -1,4 +1,4 @@
-"""A budget of tokens, money and time around a language model: stops before it is exceeded."""
+"""A budget of tokens, money and time around language models: stops before it is exceeded."""
 
 from __future__ import annotations
 
@@ -9,11 +9,21 @@ from dataclasses import dataclass
 
 from focusgroup.simulator.errors import RunStopped
 
-from .protocol import LLM, Capabilities, Completion, CompletionRequest, Usage
+from .protocol import (
+    LLM,
+    Capabilities,
+    Completion,
+    CompletionRequest,
+    TransportError,
+    TransportKind,
+    Usage,
+)
 
 # A chat template adds a few tokens to every message, and some models a default system prompt.
 _TEMPLATE_TOKENS = 16
 _TEMPLATE_START = 64
+# Where a server ended a call like this, it had not begun to work on it.
+_FREE = (TransportKind.REFUSED, TransportKind.BUSY, TransportKind.STATUS, TransportKind.ENGINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +33,7 @@ class Budget:
     Attributes:
         max_tokens: prompt and generated tokens together.
         max_cost: in the currency of the prices.
-        max_seconds: from the first call on; calls under way are let finish.
+        max_seconds: from when the purse is made; calls under way are given up then.
         prompt_price: per million prompt tokens.
         completion_price: per million generated tokens.
     """
@@ -41,13 +51,8 @@ class Budget:
         ) / 1_000_000
 
 
-class BudgetedLLM:
-    """Passes requests on while the budget lasts.
-
-    A call starts only if the most it can cost still fits: a token is at least one byte of the
-    prompt, and at most `max_tokens` are generated. Where only calls under way stand against it, it
-    waits for them to settle. Put it inside the journal: what is replayed costs nothing. A call that
-    ends in an error is counted as free, for want of a bill.
+class Purse:
+    """What all models of a run spend from one budget, calls under way included.
 
     Args:
         clock: seconds from any fixed instant; required with `Budget.max_seconds`.
@@ -59,7 +64,6 @@ class BudgetedLLM:
 
     def __init__(
         self,
-        inner: LLM,
         budget: Budget,
         *,
         clock: Callable[[], float] | None = None,
@@ -68,47 +72,20 @@ class BudgetedLLM:
         if budget.max_seconds is not None and clock is None:
             raise ValueError("a budget of seconds needs a clock")
         self.spent = spent or Usage()
-        self._inner = inner
         self._budget = budget
         self._clock = clock
-        self._started: float | None = None
+        self._started = clock() if clock is not None else 0.0
         self._reserved = Usage()
         self._waiting: list[asyncio.Future[None]] = []
 
-    @property
-    def fingerprint(self) -> str:
-        return self._inner.fingerprint
-
-    async def complete(self, request: CompletionRequest) -> Completion:
-        """As the model.
+    async def reserve(self, most: Usage) -> None:
+        """Set this much aside, once it fits beside what is under way; settle it afterwards.
 
         Raises:
-            RunStopped: the budget does not cover this call.
+            RunStopped: it does not fit even if everything under way turned out to be free.
         """
-        most = _at_most(request)
-        await self._reserve(most)
-        cost = Usage()
-        try:
-            completion = await self._inner.complete(request)
-            cost = completion.usage
-        finally:
-            self._reserved = _subtract(self._reserved, most)
-            self.spent = _add(self.spent, cost)
-            for waiter in self._waiting:
-                if not waiter.done():
-                    waiter.set_result(None)
-        return completion
-
-    async def capabilities(self) -> Capabilities:
-        """As the model; the few tokens of a probe are not counted."""
-        return await self._inner.capabilities()
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-    async def _reserve(self, most: Usage) -> None:
         while True:
-            self._check_time()
+            self.check_time()
             self._check(most)
             if self._excess(_add(self._reserved, most)) is None:
                 break
@@ -120,22 +97,36 @@ class BudgetedLLM:
                 self._waiting.remove(waiter)
         self._reserved = _add(self._reserved, most)
 
+    def settle(self, most: Usage, cost: Usage) -> None:
+        """Pay what was set aside with what it came to."""
+        self._reserved = _subtract(self._reserved, most)
+        self.spent = _add(self.spent, cost)
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def seconds_left(self) -> float | None:
+        """Until the time is up, or None without a limit."""
+        if self._clock is None or self._budget.max_seconds is None:
+            return None
+        return self._budget.max_seconds - (self._clock() - self._started)
+
+    def check_time(self) -> None:
+        """Raises RunStopped if the time is up."""
+        left = self.seconds_left()
+        if left is not None and left <= 0:
+            raise self.out_of_time()
+
+    def out_of_time(self) -> RunStopped:
+        return RunStopped(
+            f"the budget is spent: the {self._budget.max_seconds:g} seconds are over; what is"
+            " stored can be resumed"
+        )
+
     def _check(self, most: Usage) -> None:
         if (reason := self._excess(most)) is not None:
             raise RunStopped(
                 f"the budget is spent: {reason}; what is stored can be resumed with a larger one"
-            )
-
-    def _check_time(self) -> None:
-        if self._clock is None or self._budget.max_seconds is None:
-            return
-        now = self._clock()
-        if self._started is None:
-            self._started = now
-        if now - self._started >= self._budget.max_seconds:
-            raise RunStopped(
-                f"the budget is spent: {now - self._started:.0f} of "
-                f"{self._budget.max_seconds:g} seconds; what is stored can be resumed"
             )
 
     def _excess(self, more: Usage) -> str | None:
@@ -155,11 +146,76 @@ class BudgetedLLM:
         return None
 
 
+class BudgetedLLM:
+    """Passes requests on while the purse lasts.
+
+    A call starts only if the most it can cost still fits: a token is at least one byte of the
+    prompt, and at most `max_tokens` are generated. Where only calls under way stand against it, it
+    waits for them to settle. Put it inside the journal: what is replayed costs nothing. A call is
+    paid as the server counts it; where the count is missing, and where the answer was lost on its
+    way, at the most it can have cost.
+    """
+
+    def __init__(self, inner: LLM, purse: Purse) -> None:
+        self._inner = inner
+        self._purse = purse
+
+    @property
+    def fingerprint(self) -> str:
+        return self._inner.fingerprint
+
+    async def complete(self, request: CompletionRequest) -> Completion:
+        """As the model.
+
+        Raises:
+            RunStopped: the budget does not cover this call, or its time is over.
+        """
+        most = _at_most(request)
+        await self._purse.reserve(most)
+        cost = most
+        try:
+            async with asyncio.timeout(self._purse.seconds_left()) as limit:
+                completion = await self._inner.complete(request)
+            cost = _billed(completion, most)
+        except TransportError as error:
+            cost = Usage() if error.kind in _FREE else most
+            raise
+        except RunStopped:
+            cost = Usage()
+            raise
+        except TimeoutError as error:
+            if limit.expired():
+                raise self._purse.out_of_time() from error
+            raise
+        finally:
+            self._purse.settle(most, cost)
+        return completion
+
+    async def capabilities(self) -> Capabilities:
+        """As the model; the few tokens of a probe are not counted."""
+        return await self._inner.capabilities()
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
 def _at_most(request: CompletionRequest) -> Usage:
     schema = "" if request.schema is None else json.dumps(request.schema, ensure_ascii=False)
     text = schema.encode() + b"".join(message.content.encode() for message in request.messages)
     template = _TEMPLATE_START + _TEMPLATE_TOKENS * len(request.messages)
     return Usage(prompt=len(text) + template, completion=request.max_tokens)
+
+
+def _billed(completion: Completion, most: Usage) -> Usage:
+    """What the server says, and the most where it says nothing: no prompt is 0 tokens long, and no
+    text either."""
+    usage = completion.usage
+    said = usage.completion or not completion.text
+    return Usage(
+        usage.prompt or most.prompt,
+        usage.completion if said else most.completion,
+        usage.cached,
+    )
 
 
 def _add(a: Usage, b: Usage) -> Usage:

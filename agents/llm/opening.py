@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from .budget import Budget, BudgetedLLM
+from .budget import Budget, BudgetedLLM, Purse
 from .journal import Journal
 from .journaled import JournaledLLM, JournalMode
 from .options import LLMOptions
+from .protocol import Usage
 from .registry import LLMSpec, open_llm
 
 EMBEDDED_CONCURRENCY = 4
@@ -20,7 +21,10 @@ class Line:
     """What stands between a run and its language models.
 
     Attributes:
-        budget: what each language model may spend; `clock` (seconds) is needed for its time limit.
+        budget: what all language models together may spend; `clock` (seconds) is needed for its
+            time limit.
+        spent: tokens that count as spent already.
+        purse: what is left of it, for those who spend time without a language model.
     """
 
     journal: Journal
@@ -28,10 +32,15 @@ class Line:
     options: LLMOptions = field(default_factory=LLMOptions)
     budget: Budget = field(default_factory=Budget)
     clock: Callable[[], float] | None = None
+    spent: Usage = field(default_factory=Usage)
+    purse: Purse = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "purse", Purse(self.budget, clock=self.clock, spent=self.spent))
 
     def open(self, spec: LLMSpec) -> JournaledLLM:
         """The model, ready to be asked. Raises UserError as `open_llm`."""
-        model = BudgetedLLM(open_llm(spec, self.options), self.budget, clock=self.clock)
+        model = BudgetedLLM(open_llm(spec, self.options), self.purse)
         return JournaledLLM(model, self.journal, self.mode)
 
 

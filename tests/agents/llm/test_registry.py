@@ -31,6 +31,7 @@ EXPORTS = [
     "Line",
     "Message",
     "ModelEntry",
+    "Purse",
     "ScriptedLLM",
     "TokenCounter",
     "TransportError",
