@@ -21,6 +21,7 @@ from .experiment import Experiment
 from .finished import FinishedRun
 from .options import Clock, Options
 from .outcome import results_of, spent, tokens_of, versions
+from .paid import paid_before
 from .rundir import MANIFEST, Manifest, RunDirectory
 from .scenario import Scenario
 
@@ -52,9 +53,8 @@ def start_run(
     """
 
     async def work(journal: Journal) -> FinishedRun:
-        experiment = await build(
-            scenario, _means(options, journal), dataset=dataset, recommenders=recommenders
-        )
+        means = _means(directory, options, journal)
+        experiment = await build(scenario, means, dataset=dataset, recommenders=recommenders)
         manifest = Manifest(
             name=name,
             scenario=scenario.model_dump(mode="json"),
@@ -73,7 +73,7 @@ def start_run(
             started=clock(),
         )
         directory.write(manifest)
-        return await _simulate(experiment, directory, manifest, options, clock, journal)
+        return await _simulate(experiment, directory, manifest, options, clock, means.line)
 
     existed = directory.path.exists()
     with directory.locked():
@@ -105,18 +105,16 @@ def resume_run(
     _check_calibration(manifest)
 
     async def work(journal: Journal) -> FinishedRun:
+        means = _recorded_means(manifest, directory, options, journal)
         experiment = await build(
-            manifest.read_scenario(),
-            _recorded_means(manifest, options, journal),
-            dataset=dataset,
-            recommenders=recommenders,
+            manifest.read_scenario(), means, dataset=dataset, recommenders=recommenders
         )
         try:
             _check_same(manifest, experiment)
         except UserError:
             await experiment.aclose()
             raise
-        return await _simulate(experiment, directory, manifest, options, clock, journal)
+        return await _simulate(experiment, directory, manifest, options, clock, means.line)
 
     if shared is not None and not shared.exists():
         raise UserError(
@@ -136,7 +134,8 @@ def reopen(directory: RunDirectory, options: Options) -> FinishedRun:
     )
 
     async def work(journal: Journal) -> FinishedRun:
-        means = replace(_recorded_means(manifest, options, journal), recorded=manifest.models)
+        means = _recorded_means(manifest, directory, options, journal)
+        means = replace(means, recorded=manifest.models)
         experiment = await build(manifest.read_scenario(), means)
         _check_same(manifest, experiment)
         sessions = directory.store(writing=False).sessions()
@@ -156,19 +155,22 @@ def _with_journal(
         return asyncio.run(work(journal))
 
 
-def _means(options: Options, journal: Journal) -> Means:
+def _means(directory: RunDirectory, options: Options, journal: Journal) -> Means:
+    paid = paid_before(directory, journal, options.budget)
     return Means(
-        Line(journal, options.mode, options.llm, options.budget, options.seconds),
+        Line(journal, options.mode, options.llm, options.budget, options.seconds, paid),
         options.folder,
         behaviour=options.behaviour,
         weights=options.weights,
     )
 
 
-def _recorded_means(manifest: Manifest, options: Options, journal: Journal) -> Means:
+def _recorded_means(
+    manifest: Manifest, directory: RunDirectory, options: Options, journal: Journal
+) -> Means:
     """What was learned when the run was started is not learned again."""
     return replace(
-        _means(options, journal),
+        _means(directory, options, journal),
         calibration=manifest.read_calibration(),
         weights=manifest.read_weights(),
     )
@@ -180,10 +182,12 @@ async def _simulate(
     manifest: Manifest,
     options: Options,
     clock: Clock,
-    journal: Journal,
+    line: Line,
 ) -> FinishedRun:
     store = directory.store(writing=True)
     experiment.on_round_start = options.on_round_start
+    # Users without a language model take time as well.
+    experiment.hooks.append(lambda _: line.purse.check_time())
     if options.on_session_end is not None:
         experiment.hooks.append(options.on_session_end)
     try:
@@ -197,7 +201,7 @@ async def _simulate(
     finally:
         await experiment.aclose()
     directory.write(replace(manifest, finished=clock(), counts={"sessions": len(sessions)}))
-    finished = _finished(experiment, directory, manifest.name, sessions, journal)
+    finished = _finished(experiment, directory, manifest.name, sessions, line.journal)
     if options.report:
         finished.write_report(directory.report)
     return finished
