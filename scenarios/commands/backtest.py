@@ -18,8 +18,9 @@ from focusgroup.scenarios.options import Options
 from focusgroup.simulator import RunStopped
 
 from .estimate import estimate_text
+from .flags import RUNS, Concurrency, JournalPath, KeyVariable, Llm, Style
 from .progress import session_bar
-from .runs import RUNS, Concurrency, JournalPath, KeyVariable, Llm, Style, now
+from .runs import now
 
 
 def backtest(

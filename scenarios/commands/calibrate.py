@@ -23,7 +23,7 @@ from focusgroup.scenarios.outcome import known_weakness
 from focusgroup.scenarios.overrides import override
 from focusgroup.simulator import RunStopped, UserError
 
-from .runs import KeyVariable, Style
+from .flags import KeyVariable, Style
 
 NOTHING = 0.0005  # what would be written as 0.000
 _SHOWN = ("value", "low", "high", "pages")

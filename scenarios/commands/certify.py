@@ -28,7 +28,7 @@ from focusgroup.simulator.fidelity.certificate import check_required, missed
 from focusgroup.simulator.fidelity.certificate_file import to_json
 from focusgroup.simulator.fidelity.table import certificate_table
 
-from .runs import JournalPath, KeyVariable
+from .flags import JournalPath, KeyVariable
 
 JOURNAL = "journal.sqlite"
 Made = TypeVar("Made")

@@ -25,7 +25,7 @@ from focusgroup.simulator import RunStopped
 from focusgroup.simulator.fidelity.duel_table import duels_text
 
 from .estimate import CHARACTERS_PER_TOKEN
-from .runs import RUNS, Concurrency, JournalPath, KeyVariable, Llm
+from .flags import RUNS, Concurrency, JournalPath, KeyVariable, Llm
 
 CHOICE_TOKENS = 30  # of a usual choice with its reason
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from focusgroup.agents.llm import Budget, JournalMode, LLMOptions
+from focusgroup.agents.llm import JournalMode
 from focusgroup.scenarios.batch import resume_run, start_run
 from focusgroup.scenarios.finished import FinishedRun
 from focusgroup.scenarios.library import find_scenario
@@ -24,36 +23,39 @@ from focusgroup.scenarios.sweep_run import OnSetting, Swept, resume_sweep
 from focusgroup.scenarios.sweep_run import sweep as run_sweep
 from focusgroup.simulator import RunStopped, UserError
 
+from . import flags
 from .closing import closing_text, next_steps, wholly_failed
 from .estimate import estimate_text
-from .progress import session_bar
+from .flags import (
+    PATIENCE,
+    RUNS,
+    CompletionPrice,
+    Concurrency,
+    JournalPath,
+    KeyVariable,
+    Llm,
+    MaxCost,
+    MaxTime,
+    MaxTokens,
+    Out,
+    Patience,
+    PromptPrice,
+    Quiet,
+    Seed,
+    Style,
+    Users,
+)
 from .sweep import SweepBar, sweep_text
 
-RUNS = Path("runs")
 Done = TypeVar("Done")
-
-Out = Annotated[Path | None, typer.Option(help="Run directory (default: runs/NAME).")]
-Seed = Annotated[int | None, typer.Option(help="Seed of the whole run.")]
-Users = Annotated[int | None, typer.Option(min=1, help="Users of every audience.")]
-Llm = Annotated[
-    str | None,
-    typer.Option(help="embedded | embedded:PATH | openai:MODEL@URL | none", metavar="MODEL"),
-]
-Style = Annotated[str | None, typer.Option(help="answer | score", metavar="STYLE")]
-Concurrency = Annotated[int, typer.Option(min=1, help="Most sessions in flight at once.")]
-JournalPath = Annotated[
-    Path | None, typer.Option("--journal", help="A shared journal (default: in the run).")
-]
-KeyVariable = Annotated[
-    str, typer.Option("--key-env", help="Environment variable with the server's key.")
-]
 
 
 def demo(
     out: Out = None,
     users: Users = None,
     llm: Llm = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    patience: Patience = PATIENCE,
+    quiet: Quiet = False,
 ) -> None:
     """Watch a focus group meet four recommenders: the scenario movies-quickstart.
 
@@ -63,10 +65,9 @@ def demo(
     scenario = override(scenario, users=users, llm=llm)
     directory = RunDirectory.fresh(out or free_folder("demo"))
     typer.echo(f"{scenario.title}\nRun directory: {directory.path}", err=True)
+    options = flags.options(patience=patience, quiet=quiet)
     finished = _guarded(
-        directory.path,
-        MANIFEST,
-        lambda: start_run(scenario, directory, name, _options(quiet=quiet), now),
+        directory.path, MANIFEST, lambda: start_run(scenario, directory, name, options, now)
     )
     _close(finished)
     typer.echo(next_steps())
@@ -92,13 +93,12 @@ def run(
         JournalMode, typer.Option(help="replay: a miss is an error.")
     ] = JournalMode.RECORD,
     key_env: KeyVariable = "OPENAI_API_KEY",
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="Stop before this many.")] = None,
-    max_cost: Annotated[
-        float | None, typer.Option(min=0, help="Stop before this cost (prices: scenario).")
-    ] = None,
-    max_time: Annotated[
-        float | None, typer.Option(min=0, help="Ask no model after this many seconds.")
-    ] = None,
+    patience: Patience = PATIENCE,
+    max_tokens: MaxTokens = None,
+    max_cost: MaxCost = None,
+    max_time: MaxTime = None,
+    price_prompt: PromptPrice = None,
+    price_completion: CompletionPrice = None,
     sweep: Annotated[
         SweepOf | None,
         typer.Option(help="Change what is assumed, one by one: does the winner depend on it?"),
@@ -106,7 +106,7 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Calls, tokens, time and cost; runs nothing.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Run a scenario: every user of every audience meets every recommender.
 
@@ -122,14 +122,16 @@ def run(
         style=style,
         calibration=calibration,
     )
-    options = _options(
+    changed = changed.model_copy(
+        update={"prices": flags.prices(changed.prices, price_prompt, price_completion)}
+    )
+    options = flags.options(
         journal=journal,
         mode=journal_mode,
         concurrency=concurrency,
         key_env=key_env,
-        budget=Budget(
-            max_tokens, max_cost, max_time, changed.prices.prompt, changed.prices.completion
-        ),
+        patience=patience,
+        budget=flags.budget(changed.prices, max_tokens, max_cost, max_time),
         folder=Path(scenario).parent if Path(scenario).exists() else Path(),
         quiet=quiet,
     )
@@ -140,11 +142,7 @@ def run(
             typer.echo(f"The sweep runs this up to {most} times; pages asked alike are asked once.")
         return
     if sweep is not None:
-        if (max_tokens, max_cost, max_time) != (None, None, None):
-            raise UserError(
-                "--sweep: --max-tokens, --max-cost and --max-time hold for one run, and a sweep is"
-                " many; leave them out, and see what it takes with --dry-run"
-            )
+        _no_limits("--sweep", max_tokens, max_cost, max_time)
         folder = out or free_folder(f"{name}-sweep")
         typer.echo(f"{changed.title}\nSweep directory: {folder}", err=True)
         _sweep(folder, options, lambda o, bar: run_sweep(changed, folder, o, now, on_setting=bar))
@@ -164,29 +162,50 @@ def resume(
     ] = False,
     concurrency: Concurrency = 256,
     key_env: KeyVariable = "OPENAI_API_KEY",
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    patience: Patience = PATIENCE,
+    max_tokens: MaxTokens = None,
+    max_cost: MaxCost = None,
+    max_time: MaxTime = None,
+    price_prompt: PromptPrice = None,
+    price_completion: CompletionPrice = None,
+    quiet: Quiet = False,
 ) -> None:
     """Finish a run that was interrupted; nothing stored or journaled is asked again.
 
+    A limit of tokens or cost is one of the whole run: what its earlier parts took counts. Without
+    one there is none, whatever the run was started with.
+
     Example: focusgroup resume runs/mine --retry-failed
     """
-    if (run / SWEEP).exists():
-        options = _options(
-            concurrency=concurrency, key_env=key_env, retry_failed=retry_failed, quiet=quiet
-        )
-        _sweep(run, options, lambda o, bar: resume_sweep(run, o, now, on_setting=bar))
-        return
-    directory = RunDirectory.existing(run)
-    mode = JournalMode(directory.read().journal_mode)
-    options = _options(
-        mode=mode,
+    options = flags.options(
         concurrency=concurrency,
         key_env=key_env,
+        patience=patience,
         retry_failed=retry_failed,
         quiet=quiet,
     )
+    if (run / SWEEP).exists():
+        _no_limits(f"{run} holds a sweep", max_tokens, max_cost, max_time)
+        _sweep(run, options, lambda o, bar: resume_sweep(run, o, now, on_setting=bar))
+        return
+    directory = RunDirectory.existing(run)
+    manifest = directory.read()
+    priced = flags.prices(manifest.read_scenario().prices, price_prompt, price_completion)
+    options = replace(
+        options,
+        mode=JournalMode(manifest.journal_mode),
+        budget=flags.budget(priced, max_tokens, max_cost, max_time),
+    )
     finished = _guarded(directory.path, MANIFEST, lambda: resume_run(directory, options, now))
     _close(finished)
+
+
+def _no_limits(where: str, *limits: float | None) -> None:
+    if any(limit is not None for limit in limits):
+        raise UserError(
+            f"{where}: --max-tokens, --max-cost and --max-time hold for one run, and a sweep is"
+            " many; leave them out, and see what it takes with --dry-run"
+        )
 
 
 def _sweep(folder: Path, options: Options, work: Callable[[Options, OnSetting], Swept]) -> None:
@@ -220,36 +239,15 @@ def free_folder(name: str) -> Path:
     return folder
 
 
-def _options(
-    *,
-    journal: Path | None = None,
-    mode: JournalMode = JournalMode.RECORD,
-    concurrency: int = 256,
-    key_env: str = "OPENAI_API_KEY",
-    budget: Budget | None = None,
-    folder: Path | None = None,
-    retry_failed: bool = False,
-    quiet: bool = False,
-) -> Options:
-    return Options(
-        journal=journal,
-        mode=mode,
-        concurrency=concurrency,
-        llm=LLMOptions(key_variable=key_env),
-        budget=budget or Budget(),
-        seconds=time.monotonic,
-        folder=folder or Path(),
-        retry_failed=retry_failed,
-        progress=None if quiet else session_bar,
-    )
-
-
 def _guarded(folder: Path, sign: str, work: Callable[[], Done]) -> Done:
     """Say how to go on where a run ends early; `sign` is the file that shows it had begun."""
     try:
         return work()
     except RunStopped as error:
-        raise RunStopped(f"{error}\ngo on with: focusgroup resume {folder}") from error
+        on = f"focusgroup resume {folder}"
+        if not (folder / sign).exists():
+            on = f"the same command and --out {folder}"
+        raise RunStopped(f"{error}\ngo on with: {on}") from error
     except KeyboardInterrupt:
         if (folder / sign).exists():
             typer.echo(f"\ngo on with: focusgroup resume {folder}", err=True)
