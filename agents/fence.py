@@ -4,20 +4,38 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 
 _SPACE = re.compile(r"\s+")
-# Chat-template tokens (<|im_start|>, [INST], <<SYS>>), any tag (</s>, <start_of_turn>, <think>),
+# Chat-template tokens (<|im_start|>, [INST], <<SYS>>), any tag (</s>, <start_of_turn>, <seed:bos>),
 # our own fence, code fences and role names: kept readable, but broken so that no tokenizer or
-# reader takes them up.
+# reader takes them up. Words in square brackets are tokens in capitals only: "[Audio]" is a title.
 _MARKERS = re.compile(
-    r"<\||\|>|<\uff5c|\uff5c>|<<+|>>+|```+|</?[a-z_][\w.-]*\s*/?>"
+    r"[<\uff1c][|\uff5c]|[|\uff5c][>\uff1e]|<<+|>>+|```+|</?\w[\w.:=/-]*\s*/?>"
     r"|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|IMG|THINK)\]"
-    r"|\b(?:system|assistant|user|human)\s?:",
+    r"|(?-i:\[/?(?:TOOL_CONTENT|CALL_ID|ARGS|IMG_BREAK|IMG_END|PREFIX|MIDDLE|SUFFIX|AUDIO"
+    r"|BEGIN_AUDIO|TRANSCRIBE|MODEL_SETTINGS|CLS|SEP|MASK|PAD|UNK|BOS|EOS|[gs]MASK)\])"
+    r"|\[\||\|\]|\]~!b\[|\]~b\]|\[e~\["
+    r"|\b(?:system|assistant|user|human)[*_]{0,3}\s?[:\uff1a]"
+    r"|##+\s?(?:instruction|response|input)\s?:",
     re.IGNORECASE,
 )
 _LOOKALIKES = str.maketrans(
-    {"<": "\u2039", ">": "\u203a", "[": "(", "]": ")", "`": "'", ":": "\u2236"}
+    {
+        "<": "\u2039",
+        ">": "\u203a",
+        "\uff1c": "\u2039",
+        "\uff1e": "\u203a",
+        "[": "(",
+        "]": ")",
+        "`": "'",
+        ":": "\u2236",
+        "\uff1a": "\u2236",
+    }
 )
+# Letters and symbols of which nothing is seen: Hangul fillers, the empty Braille pattern.
+_BLANK = "\u115f\u1160\u2800\u3164\uffa0"
+_STACKED = 8  # marks on one letter; no script needs more
 
 
 def fence(text: str, limit: int = 200) -> str:
@@ -27,13 +45,22 @@ def fence(text: str, limit: int = 200) -> str:
     """
     text = text.strip()
     looked_at = text[: limit * 8]
-    visible = "".join(
-        " " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c
-        for c in looked_at
-        if unicodedata.category(c) not in ("Cf", "Co", "Cs", "Cn")
-    )
-    line = _SPACE.sub(" ", visible).strip()
+    line = _SPACE.sub(" ", "".join(_seen(looked_at))).strip()
     line = _MARKERS.sub(lambda m: m.group().translate(_LOOKALIKES), line)
     if len(line) <= limit and len(looked_at) == len(text):
         return line
     return line[: limit - 1].rstrip() + "\u2026"
+
+
+def _seen(text: str) -> Iterator[str]:
+    """The characters a reader sees, white space for those that only part others."""
+    marks = 0
+    for character in text:
+        kind = unicodedata.category(character)
+        if kind in ("Cf", "Co", "Cs", "Cn"):
+            continue
+        marks = marks + 1 if kind in ("Mn", "Me") else 0
+        if kind in ("Cc", "Zl", "Zp") or character in _BLANK:
+            yield " "
+        elif marks <= _STACKED:
+            yield character
