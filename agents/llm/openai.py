@@ -5,20 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from types import TracebackType
 from typing import NoReturn
-from urllib.parse import urlsplit
-
-import openai
 
 from focusgroup.simulator.errors import UserError, did_you_mean
 
 from .chat import chat_body, read_reply
-from .options import LLMOptions
 from .protocol import (
     Capabilities,
     Completion,
@@ -26,10 +21,13 @@ from .protocol import (
     JsonSchema,
     Message,
     TransportError,
+    TransportKind,
 )
+from .queue import queue_length
+from .served import passes
+from .wire import Answer, Wire, check_url
 
-_NO_KEY = "none-needed"
-_HOST_WITHOUT_SCHEME = re.compile(r"(localhost|[\w.-]+:\d+)(/|$)")
+OPENAI_URL = "https://api.openai.com/v1"
 _PROBE = CompletionRequest(
     (Message("user", "Is water wet? Answer with one word, yes or no."),), max_tokens=1
 )
@@ -39,23 +37,29 @@ _PROBE_SCHEMA: JsonSchema = {
     "required": ["wet"],
     "additionalProperties": False,
 }
+_UNSUPPORTED = (400, 422, 501)
+_SECOND_LOOK = 0.5  # seconds before a probe that met a passing failure is repeated, once
 
 
 class OpenAILLM:
-    """A model behind an OpenAI-compatible server.
+    """A model behind one OpenAI-compatible server, asked once a call (a `ServedLLM`).
+
+    Retries, waiting for a server that is away, and how many calls go out at once are for
+    `PatientLLM` and `PacedLLM`; `open_openai` puts them together.
 
     Args:
         model: the name the server gives it. It is the fingerprint, with the revision if one is
             named; the URL is not, so the same model may be served elsewhere tomorrow.
-        base_url: up to and including `/v1`; None for OpenAI's own.
+        base_url: up to and including `/v1`, without user name, password or query; None for
+            OpenAI's own (or OPENAI_BASE_URL).
         key_variable: environment variable that holds the key; it may be unset where `base_url` is
             a server that wants none.
         revision: distinguishes versions of a model that bear one name.
         timeout: seconds to wait for one answer.
-        retries: how often to ask again after no answer, 429 or 5xx (waiting longer each time).
 
     Raises:
-        UserError: OpenAI's own server without a key, or a URL that holds a password.
+        UserError: OpenAI's own server without a key, a key that cannot be sent, or a URL that
+            holds something secret.
     """
 
     def __init__(
@@ -66,26 +70,30 @@ class OpenAILLM:
         key_variable: str = "OPENAI_API_KEY",
         revision: str = "",
         timeout: float = 120.0,
-        retries: int = 3,
         clock: Callable[[], float] = time.perf_counter,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.model = model
+        self.url = (base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL).rstrip("/")
+        check_url(self.url)
         self._revision = revision
-        self._clock = clock
+        self._clock, self._sleep = clock, sleep
         self._key_variable = key_variable
-        self._key = os.environ.get(key_variable, "")
-        if base_url is None and not self._key:
+        key = os.environ.get(key_variable, "").strip()
+        if base_url is None and not key:
             raise UserError(
                 f"openai:{model}: OpenAI's server needs a key; set {key_variable}, or name your "
                 f"own server: openai:{model}@http://localhost:8000/v1"
             )
-        if base_url is not None:
-            _check_url(base_url)
-        self._client = openai.AsyncOpenAI(
-            api_key=self._key or _NO_KEY, base_url=base_url, timeout=timeout, max_retries=retries
-        )
-        self.url = str(self._client.base_url).rstrip("/")
+        if not (key.isascii() and key.isprintable()):
+            raise UserError(f"the key in {key_variable} holds characters no key has; set it anew")
+        self._timeout = timeout
+        account = _account() if base_url is None else {}
+        self._wire = Wire(self.url, key=key, timeout=timeout, headers=account)
+        # What others see of a server needs no key, and shall not get one.
+        self._window = Wire(self.url.removesuffix("/v1"), timeout=min(timeout, 2.0))
         self._limit_field = "max_tokens"
+        self._tells_queue = True
         self._found: Capabilities | None = None
         self._probing = asyncio.Lock()
 
@@ -97,45 +105,58 @@ class OpenAILLM:
         """One chat completion. The schema is left out where the probe found it unsupported.
 
         Raises:
-            TransportError: no answer, or none that is a chat completion, after all retries.
+            TransportError: no answer, or none that is a chat completion.
             UserError: the server refuses the key or does not know the model.
         """
         started = self._clock()
-        try:
-            text = await self._chat(self._client, request)
-        except openai.APIStatusError as error:
-            if error.status_code in (401, 403, 404):
-                self._refused(error)
-            self._failed(f"status {error.status_code}: {_said(error)}", error)
-        except openai.APIError as error:
-            self._failed(str(error), error)
-        try:
-            return read_reply(text, self._clock() - started)
-        except ValueError as error:
-            self._failed(f"the reply is no chat completion: {text[:200]!r}", error)
+        answer = await self._chat(request)
+        if answer.status in (401, 403, 404):
+            self._refused(answer)
+        _check_status(self._wire, answer)
+        return self._read(answer, self._clock() - started)
 
-    async def capabilities(self) -> Capabilities:
+    async def probe(self) -> Capabilities:
         """Asks the server once: is the model there, does it give logprobs, does it keep a schema?
 
         Raises:
-            UserError: the server is down, refuses the key, or does not know the model.
+            TransportError: the server is down.
+            UserError: it refuses the key, or does not know the model.
         """
         async with self._probing:
             if self._found is None:
-                client = self._client.with_options(max_retries=1)
-                try:
-                    await self._find_model(client)
-                    logprobs = await self._probe_logprobs(client)
-                    json_schema = await self._probe_schema(client)
-                except openai.APIStatusError as error:
-                    self._refused(error)
-                except openai.APIError as error:
-                    self._unreachable(error)
-                self._found = Capabilities(json_schema=json_schema, logprobs=logprobs)
+                await self._find_model()
+                logprobs = await self._probe_logprobs()
+                self._found = Capabilities(await self._probe_schema(), logprobs)
             return self._found
 
+    async def capabilities(self) -> Capabilities:
+        """As `probe`; a server that is down is a UserError."""
+        try:
+            return await self.probe()
+        except TransportError as error:
+            raise unreachable(self.model, error) from error
+
+    async def ping(self, within: float) -> None:
+        """Asks for one word. Raises TransportError if none comes within so many seconds."""
+        answer = await self._chat(_PROBE, within=min(within, self._timeout))
+        _check_status(self._wire, answer)
+        self._read(answer, 0.0)
+
+    async def waiting(self) -> int | None:
+        """Requests that queue at the server, as its /metrics say; None where they do not."""
+        if not self._tells_queue:
+            return None
+        try:
+            answer = await self._window.get("/metrics")
+        except TransportError:
+            return None  # nothing hangs on it: calls will say if the server is gone
+        queue = queue_length(answer.body) if answer.status == 200 else None
+        self._tells_queue = queue is not None
+        return queue
+
     async def aclose(self) -> None:
-        await self._client.close()
+        await self._wire.aclose()
+        await self._window.aclose()
 
     async def __aenter__(self) -> OpenAILLM:
         return self
@@ -148,7 +169,7 @@ class OpenAILLM:
     ) -> None:
         await self.aclose()
 
-    async def _chat(self, client: openai.AsyncOpenAI, request: CompletionRequest) -> str:
+    async def _chat(self, request: CompletionRequest, within: float | None = None) -> Answer:
         body = chat_body(request)
         body["model"] = self.model
         body[self._limit_field] = body.pop("max_tokens")
@@ -157,21 +178,41 @@ class OpenAILLM:
                 "type": "json_schema",
                 "json_schema": {"name": "answer", "schema": dict(request.schema), "strict": True},
             }
-        # The plain text is read here: the client would take any JSON for a completion.
-        return await client.post(
-            "/chat/completions", body=body, cast_to=str, options={"headers": _JSON}
+        return await self._wire.post(
+            "/chat/completions", json.dumps(body, ensure_ascii=False).encode(), within=within
         )
 
-    async def _find_model(self, client: openai.AsyncOpenAI) -> None:
+    def _read(self, answer: Answer, latency: float) -> Completion:
         try:
-            text = await client.get("/models", cast_to=str, options={"headers": _JSON})
-        except openai.APIStatusError as error:
-            # Some servers have no list of models; the first call will tell.
-            if error.status_code in (404, 405, 501):
-                return
-            raise
+            return read_reply(answer.body, latency)
+        except ValueError as error:
+            raise TransportError(
+                self._wire.clean(
+                    f"{self.url}: the reply is no chat completion: {answer.words[:200]!r}"
+                ),
+                TransportKind.MALFORMED,
+            ) from self._wire.cause(error)
+
+    async def _asked(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """The answer, also a refusal; where it may pass, that of a second try."""
         try:
-            known = [str(one["id"]) for one in json.loads(text)["data"]]
+            answer = await ask()
+            if not _passes(self._wire, answer):
+                return answer
+        except TransportError as error:
+            if not passes(error):
+                raise
+        await self._sleep(_SECOND_LOOK)
+        return await ask()
+
+    async def _find_model(self) -> None:
+        answer = await self._asked(lambda: self._wire.get("/models"))
+        # Some servers have no list of models; the first call will tell.
+        if answer.status in (404, 405, 501):
+            return
+        self._must(answer)
+        try:
+            known = [str(one["id"]) for one in json.loads(answer.body)["data"]]
         except (ValueError, KeyError, TypeError) as error:
             self._raise(
                 f"{self.url}/models does not answer like an OpenAI-compatible server; "
@@ -183,134 +224,96 @@ class OpenAILLM:
                 f"{self.url} has no model {self.model!r}.{did_you_mean(self.model, known)}"
             )
 
-    async def _probe_logprobs(self, client: openai.AsyncOpenAI) -> bool:
+    async def _probe_logprobs(self) -> bool:
+        answer = await self._asked(lambda: self._chat(replace(_PROBE, top_logprobs=5)))
+        if answer.status in _UNSUPPORTED:
+            await self._probe_plain()
+            return False
+        self._must(answer)
         try:
-            reply = read_reply(await self._chat(client, replace(_PROBE, top_logprobs=5)))
+            return read_reply(answer.body).logprobs is not None
         except ValueError as error:
             self._raise(f"{self.url} does not answer with chat completions", error)
-        except openai.APIStatusError as error:
-            if error.status_code not in (400, 422, 501):
-                raise
-            await self._probe_plain(client)
-            return False
-        return reply.logprobs is not None
 
-    async def _probe_plain(self, client: openai.AsyncOpenAI) -> None:
-        try:
-            await self._chat(client, _PROBE)
-        except openai.BadRequestError as error:
+    async def _probe_plain(self) -> None:
+        answer = await self._asked(lambda: self._chat(_PROBE))
+        if answer.status == 400 and "max_completion_tokens" in answer.words:
             # OpenAI's newer models know the limit by another name only.
-            if "max_completion_tokens" not in _said(error):
-                raise
             self._limit_field = "max_completion_tokens"
-            await self._chat(client, _PROBE)
+            answer = await self._asked(lambda: self._chat(_PROBE))
+        self._must(answer)
 
-    async def _probe_schema(self, client: openai.AsyncOpenAI) -> bool:
+    async def _probe_schema(self) -> bool:
         request = replace(_PROBE, schema=_PROBE_SCHEMA, max_tokens=16)
-        try:
-            reply = read_reply(await self._chat(client, request))
-        except ValueError:
+        answer = await self._asked(lambda: self._chat(request))
+        if answer.status in _UNSUPPORTED:
             return False
-        except openai.APIStatusError as error:
-            if error.status_code not in (400, 422, 501):
-                raise
+        self._must(answer)
+        try:
+            reply = read_reply(answer.body)
+        except ValueError:
             return False
         # The question asks for a word, so only a server that enforces the schema begins an object.
         # Nothing at all means that reasoning used up the few tokens: the schema was accepted.
         return not reply.text or reply.text.lstrip().startswith("{")
 
-    def _refused(self, error: openai.APIStatusError) -> NoReturn:
-        if error.status_code in (401, 403):
+    def _must(self, answer: Answer) -> None:
+        """Raises TransportError if a second look found the server no better, else UserError."""
+        if 200 <= answer.status < 300:
+            return
+        error = _status_error(self._wire, answer)
+        if passes(error):
+            raise error
+        self._refused(answer)
+
+    def _refused(self, answer: Answer) -> NoReturn:
+        status = answer.status
+        if status in (401, 403):
             self._raise(
-                f"{self.url} refuses the key (status {error.status_code}); "
-                f"set {self._key_variable} to a valid one",
-                error,
+                f"{self.url} refuses the key (status {status}); "
+                f"set {self._key_variable} to a valid one"
+            )
+        if 300 <= status < 400:
+            self._raise(
+                f"{self.url} answers with a redirect (status {status}), which is not followed; "
+                "name the URL it leads to"
             )
         self._raise(
             f"{self.url} refuses to run model {self.model!r} "
-            f"(status {error.status_code}): {_said(error)}; check the model's name and the server",
-            error,
+            f"(status {status}): {answer.words}; check the model's name and the server"
         )
 
-    def _unreachable(self, error: openai.APIError) -> NoReturn:
-        self._raise(
-            f"no language model answers at {self.url} ({_root(error)}); start the server "
-            f"(for example `vllm serve {self.model}`) or correct the URL in --llm",
-            error,
-        )
-
-    def _failed(self, detail: str, error: Exception) -> NoReturn:
-        raise TransportError(self._without_key(f"{self.url}: {detail}")) from self._cause(error)
-
-    def _raise(self, message: str, error: Exception) -> NoReturn:
-        raise UserError(self._without_key(message)) from self._cause(error)
-
-    def _cause(self, error: Exception) -> Exception | None:
-        """The error itself, unless the server has quoted the key in it."""
-        return None if self._key and self._key in str(error) else error
-
-    def _without_key(self, text: str) -> str:
-        return text.replace(self._key, "***") if self._key else text
+    def _raise(self, message: str, error: Exception | None = None) -> NoReturn:
+        raise UserError(self._wire.clean(message)) from self._wire.cause(error)
 
 
-_JSON = {"Accept": "application/json"}
-
-
-def open_openai(target: str, options: LLMOptions) -> OpenAILLM:
-    """`openai:MODEL` (OpenAI's own server) or `openai:MODEL@URL`."""
-    model, url = split_target(target)
-    return OpenAILLM(
-        model,
-        url,
-        key_variable=options.key_variable,
-        timeout=options.timeout,
-        retries=options.retries,
+def unreachable(model: str, error: TransportError) -> UserError:
+    """What to tell a person whose server does not answer."""
+    return UserError(
+        f"no language model answers at {error}; start the server "
+        f"(for example `vllm serve {model}`) or correct the URL in --llm"
     )
 
 
-def split_target(target: str) -> tuple[str, str | None]:
-    """(model, URL or None) of `MODEL[@URL]`; a model's name may hold slashes and @.
-
-    Raises:
-        UserError: no model, or a URL without its scheme.
-    """
-    model, at, url = target.rpartition("@")
-    if not at:
-        model, url = target, ""
-    elif "://" not in url:
-        if model and _HOST_WITHOUT_SCHEME.match(url):
-            raise UserError(
-                f"--llm openai:{target}: {url!r} lacks its scheme; "
-                f"write openai:{model}@http://{url}"
-            )
-        model, url = target, ""
-    if not model:
-        raise UserError(
-            f"--llm openai:{target}: no model is named; write openai:MODEL@URL, for example "
-            "openai:Qwen/Qwen2.5-7B-Instruct@http://localhost:8000/v1"
-        )
-    return model, url or None
+def _account() -> dict[str, str]:
+    """OpenAI's own headers for people with several organisations or projects."""
+    names = {"OPENAI_ORG_ID": "OpenAI-Organization", "OPENAI_PROJECT_ID": "OpenAI-Project"}
+    return {header: os.environ[name] for name, header in names.items() if os.environ.get(name)}
 
 
-def _check_url(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise UserError(f"{url!r} is no URL ({error}); write http://HOST:PORT/v1") from error
-    if parts.password or parts.username:
-        raise UserError(
-            "the URL of the language model holds a user name or password; leave it out and put "
-            "the key into OPENAI_API_KEY"
-        )
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UserError(f"{url!r} is no URL of a server; write http://HOST:PORT/v1")
+def _passes(wire: Wire, answer: Answer) -> bool:
+    return answer.status >= 400 and passes(_status_error(wire, answer))
 
 
-def _said(error: openai.APIStatusError) -> str:
-    return " ".join(error.response.text.split())[:300] or "no reason given"
+def _check_status(wire: Wire, answer: Answer) -> None:
+    if not 200 <= answer.status < 300:
+        raise _status_error(wire, answer)
 
 
-def _root(error: BaseException) -> str:
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return str(error) or type(error).__name__
+def _status_error(wire: Wire, answer: Answer) -> TransportError:
+    return TransportError(
+        wire.clean(f"{wire.url}: status {answer.status}: {answer.words}"),
+        TransportKind.BUSY if answer.status == 429 else TransportKind.STATUS,
+        status=answer.status,
+        retry_after=answer.retry_after,
+    )

@@ -18,7 +18,9 @@ GRAMMAR = "embedded | embedded:PATH | embedded:hf:OWNER/REPO/FILE | openai:MODEL
 # module:function of an opener, imported only when it is asked for.
 _BACKENDS = {
     "embedded": "focusgroup.agents.llm.embedded:open_embedded",
-    "openai": "focusgroup.agents.llm.openai:open_openai",
+    "openai": "focusgroup.agents.llm.servers:open_openai",
+    "transformers": "focusgroup.agents.llm.transformers:open_transformers",
+    "vllm": "focusgroup.agents.llm.vllm:open_vllm",
 }
 
 Opener = Callable[[str, LLMOptions], LLM]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import socket
 import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol
@@ -26,6 +28,12 @@ class Server(Protocol):
     def behave(self) -> None: ...
     def seen(self) -> list[dict[str, object]]: ...
     def stop(self) -> None: ...
+
+
+class RawServer(Protocol):
+    def __call__(
+        self, head: bytes, *, endless: bool = False
+    ) -> AbstractContextManager[tuple[str, Callable[[], int]]]: ...
 
 
 class StartServer(Protocol):
@@ -68,7 +76,34 @@ def server(_shared_server: Server) -> Server:
 @pytest.fixture
 def model(server: Server) -> OpenAILLM:
     """The client of that server."""
-    return OpenAILLM("demo-model", server.url, timeout=5, retries=2)
+    return OpenAILLM("demo-model", server.url, timeout=5)
+
+
+@pytest.fixture
+def raw_server() -> RawServer:
+    """A socket that answers each connection with given bytes, and then as many more as are read."""
+
+    @contextmanager
+    def serve(head: bytes, *, endless: bool = False) -> Iterator[tuple[str, Callable[[], int]]]:
+        sent = 0
+
+        def answer(listener: socket.socket) -> None:
+            nonlocal sent
+            with suppress(OSError):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(1 << 16)
+                    connection.sendall(head)
+                    while endless:
+                        sent += connection.send(b" " * (1 << 16))
+
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            thread = threading.Thread(target=answer, args=(listener,), daemon=True)
+            thread.start()
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1", lambda: sent
+            thread.join(timeout=10)
+
+    return serve
 
 
 @pytest.fixture

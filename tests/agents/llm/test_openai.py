@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from focusgroup.agents.llm import Capabilities, TransportError, Usage
-from focusgroup.agents.llm.openai import OpenAILLM, split_target
+from focusgroup.agents.llm import Capabilities, TransportError, TransportKind, Usage
+from focusgroup.agents.llm.openai import OpenAILLM
+from focusgroup.agents.llm.wire import REPLY_LIMIT, Answer, proxy_of, retry_after
 from focusgroup.simulator.errors import UserError
 
 SCHEMA = {
@@ -68,41 +69,36 @@ def test_the_server_is_sent_what_the_request_says(server, model, request_one):
     assert "seed" not in greedy, "a seed means nothing at temperature 0"
 
 
-@pytest.mark.parametrize("kind", ["status:500", "status:429", "close"])
-def test_a_passing_failure_is_retried(server, model, request_one, kind):
-    server.order(kind)
-    before = len(server.seen())
-    assert run(model, model.complete(request_one)).text in ("yes", "no")
-    assert len(server.seen()) == before + 2
-
-
 @pytest.mark.parametrize(
-    ("kind", "said"),
+    ("order", "kind", "said"),
     [
-        ("status:500", "status 500"),
-        ("status:429", "status 429"),
-        ("status:400", "told to fail"),
-        ("close", "127.0.0.1"),
-        ("half", "127.0.0.1"),
-        ("html", "Gateway"),
-        ("no_choices", "no chat completion"),
+        ("status:500", TransportKind.STATUS, "status 500"),
+        ("status:429", TransportKind.BUSY, "status 429"),
+        ("status:400", TransportKind.STATUS, "told to fail"),
+        ("close", TransportKind.DROPPED, "127.0.0.1"),
+        ("half", TransportKind.DROPPED, "127.0.0.1"),
+        ("html", TransportKind.MALFORMED, "Gateway"),
+        ("no_choices", TransportKind.MALFORMED, "no chat completion"),
     ],
 )
-def test_no_answer_is_a_transport_error_after_bounded_retries(
-    server, model, request_one, kind, said
+def test_no_answer_is_an_error_of_its_kind_and_nothing_is_asked_twice(
+    server, model, request_one, order, kind, said
 ):
-    server.order(kind, None)
+    server.order(order)
     before = len(server.seen())
-    with pytest.raises(TransportError, match=said):
+    with pytest.raises(TransportError, match=said) as caught:
         run(model, model.complete(request_one))
-    assert 1 <= len(server.seen()) - before <= 3
+    assert caught.value.kind is kind
+    assert caught.value.retry_after == (0.01 if order.startswith("status") else None)
+    assert len(server.seen()) == before + 1
 
 
 def test_a_server_that_hangs_is_given_up(server, request_one):
-    model = OpenAILLM("demo-model", server.url, timeout=0.2, retries=0)
+    model = OpenAILLM("demo-model", server.url, timeout=0.2)
     server.order("hang:2")
-    with pytest.raises(TransportError):
+    with pytest.raises(TransportError) as caught:
         run(model, model.complete(request_one))
+    assert caught.value.kind is TransportKind.TIMEOUT
 
 
 @pytest.mark.parametrize(
@@ -135,7 +131,7 @@ def test_malformed_replies_are_handed_over_as_they_are(
 )
 def test_capabilities_are_probed_once(start_server, request_one, options, found):
     with start_server(*options) as server:
-        model = OpenAILLM("demo-model", server.url, retries=0)
+        model = OpenAILLM("demo-model", server.url)
 
         async def work():
             first = await asyncio.gather(model.capabilities(), model.capabilities())
@@ -175,7 +171,7 @@ def test_a_url_without_v1_is_an_error_that_says_so(server):
 def test_the_key_is_sent_and_never_shown(start_server, monkeypatch, request_one):
     with start_server("--key", KEY) as server:
         monkeypatch.setenv("MY_KEY", KEY)
-        model = OpenAILLM("demo-model", server.url, key_variable="MY_KEY", retries=0)
+        model = OpenAILLM("demo-model", server.url, key_variable="MY_KEY")
 
         async def work():
             assert await model.capabilities()
@@ -213,7 +209,16 @@ def test_openai_itself_needs_a_key_and_other_servers_none(server, monkeypatch, r
 
 
 @pytest.mark.parametrize(
-    "url", ["http://me:pass@host/v1", "ftp://host/v1", "http://", "http://[x/"]
+    "url",
+    [
+        "http://me:pass@host/v1",
+        "http://host/v1?key=pass@",
+        "ftp://host/v1",
+        "http://",
+        "http://[x/",
+        "http://host:pass@x/v1",
+        "http://host:99999/v1",
+    ],
 )
 def test_a_bad_url_is_an_error_that_shows_no_password(url):
     with pytest.raises(UserError, match=r"URL") as caught:
@@ -226,26 +231,6 @@ def test_the_fingerprint_is_the_model_and_never_the_url(server):
     assert OpenAILLM("a/b", "http://x:1/v1", revision="r2").fingerprint == "a/b@r2"
 
 
-@pytest.mark.parametrize(
-    ("target", "model", "url"),
-    [
-        ("gpt-4.1", "gpt-4.1", None),
-        ("Qwen/Q-7B@http://localhost:8000/v1", "Qwen/Q-7B", "http://localhost:8000/v1"),
-        ("@cf/meta/llama@https://api.x.com/v1", "@cf/meta/llama", "https://api.x.com/v1"),
-        ("@cf/meta/llama-3", "@cf/meta/llama-3", None),
-        ("org/name@rev2", "org/name@rev2", None),
-    ],
-)
-def test_the_target_splits_at_the_last_at_before_a_url(target, model, url):
-    assert split_target(target) == (model, url)
-
-
-@pytest.mark.parametrize("target", ["", "m@localhost:8000/v1", "@http://localhost/v1", "m@host:1"])
-def test_a_malformed_target_is_an_error_with_an_example(target):
-    with pytest.raises(UserError, match="write openai:"):
-        split_target(target)
-
-
 def test_many_requests_at_once(server, model, request_one):
     asked = [replace(request_one, replicate=n) for n in range(20)]
 
@@ -253,3 +238,84 @@ def test_many_requests_at_once(server, model, request_one):
         return await asyncio.gather(*(model.complete(one) for one in asked))
 
     assert len({reply.text for reply in run(model, work())}) == 1
+
+
+def test_a_redirect_is_not_followed_and_says_what_to_do(server, monkeypatch):
+    model = OpenAILLM("demo-model", server.url)
+
+    async def moved(path):
+        return Answer(308, b"moved")
+
+    monkeypatch.setattr(model._wire, "get", moved)
+    with pytest.raises(UserError, match="redirect"):
+        run(model, model.capabilities())
+
+
+def test_a_reply_beyond_the_limit_is_cut_off(raw_server, request_one):
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {REPLY_LIMIT * 100}\r\n\r\n".encode()
+    with raw_server(head, endless=True) as (url, sent):
+        model = OpenAILLM("m", url, timeout=30)
+        with pytest.raises(TransportError, match="more than 10 MB") as caught:
+            run(model, model.complete(request_one))
+        assert caught.value.kind is TransportKind.TOO_LARGE
+    assert sent() < 3 * REPLY_LIMIT, "the rest is never read"
+
+
+def test_a_refused_connection_is_told_from_a_dropped_one(request_one):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        model = OpenAILLM("m", f"http://127.0.0.1:{unused.getsockname()[1]}/v1")
+        with pytest.raises(TransportError) as caught:
+            run(model, model.complete(request_one))
+    assert caught.value.kind is TransportKind.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after-ms": "250"}, 0.25),
+        ({"Retry-After": "3"}, 3.0),
+        ({"retry-after-ms": "soon", "Retry-After": "2"}, 2.0),
+        (
+            {
+                "Retry-After": "Sun, 22 Nov 2026 10:00:07 GMT",
+                "Date": "Sun, 22 Nov 2026 10:00:00 GMT",
+            },
+            7.0,
+        ),
+        ({"Retry-After": "Sun, 22 Nov 2026 10:00:07 GMT"}, None),
+        ({"Retry-After": "nan"}, None),
+        ({"Retry-After": "-1"}, None),
+        ({}, None),
+    ],
+)
+def test_what_a_server_asks_for_in_headers(headers, seconds):
+    assert retry_after(headers) == seconds
+
+
+def test_the_proxy_of_the_environment_is_used(server, monkeypatch, request_one, start_server):
+    monkeypatch.setenv("HTTP_PROXY", server.origin)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert proxy_of("http://far.away/v1") == server.origin
+    monkeypatch.setenv("NO_PROXY", "far.away")
+    assert proxy_of("http://far.away/v1") is None
+    monkeypatch.delenv("NO_PROXY")
+    model = OpenAILLM("demo-model", "http://far.away/v1")
+    # The fake server knows no absolute paths, which is what a proxy is sent.
+    with pytest.raises(UserError, match="404"):
+        run(model, model.complete(request_one))
+
+
+def test_a_proxy_that_does_not_speak_http_is_an_error(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://me:pass@host:1080")
+    with pytest.raises(UserError, match="socks5 proxy") as caught:
+        proxy_of("https://far.away/v1")
+    assert "pass" not in str(caught.value)
+
+
+def test_a_key_no_header_can_hold_is_an_error_that_does_not_show_it(server, monkeypatch):
+    monkeypatch.setenv("MY_KEY", "line\nbreak")
+    with pytest.raises(UserError, match="MY_KEY") as caught:
+        OpenAILLM("m", server.url, key_variable="MY_KEY")
+    assert "break" not in str(caught.value)

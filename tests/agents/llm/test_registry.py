@@ -10,7 +10,7 @@ import pytest
 
 import focusgroup.agents.llm as package
 from focusgroup.agents.llm import LLMOptions, LLMSpec, ScriptedLLM, open_llm, parse_llm, registry
-from focusgroup.agents.llm.openai import OpenAILLM
+from focusgroup.agents.llm.patience import PatientLLM
 from focusgroup.simulator.errors import UserError
 
 EXPORTS = [
@@ -90,8 +90,8 @@ def test_open_gives_the_backend_its_target_and_options(monkeypatch):
     model = open_llm(
         LLMSpec("openai", "a/b@http://localhost:9/v1"), LLMOptions(key_variable="OTHER_KEY")
     )
-    assert isinstance(model, OpenAILLM)
-    assert (model.model, model.url) == ("a/b", "http://localhost:9/v1")
+    assert isinstance(model, PatientLLM)
+    assert (model.fingerprint, model.url) == ("a/b", "http://localhost:9/v1")
 
 
 def test_open_refuses_what_parse_would():

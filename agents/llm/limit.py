@@ -1,0 +1,133 @@
+"""A limit of calls at once that follows the server: it climbs while that pays, and gives way.
+
+The server's throughput at a limit L is L / latency (Little's law). After each step up, the latency
+of the calls sent since is held against the latency before: where throughput did not grow by a
+quarter of what the step could bring, the server was busy already and the calls only queued there,
+so the step is taken back. At first steps double; later ones are smaller, and tried now and then.
+Latencies vary with a heavy tail, hence geometric means over windows of many calls.
+
+AIMD on refusals: Chiu and Jain (1989), "Analysis of the increase and decrease algorithms for
+congestion avoidance in computer networks". The gain test is hill climbing on throughput.
+"""
+
+from __future__ import annotations
+
+import math
+
+START = 8
+_FIRST_STEP = 2.0
+_STEP = 1.5
+_WORTH = 0.25  # share of the possible gain that makes a step worth it
+_GIVE_WAY = 0.5
+_SLOWER = 2.0  # latency at one and the same limit, beside the best there: the server is busier
+_EASE = 0.75
+_WINDOW = 64  # latencies are compared over at least so many calls, and two for each place
+_HOLD_LEAST, _HOLD_MOST = 4, 32  # windows before the next step is tried
+
+
+class Limit:
+    """The limit, told of every call. No clock, no waiting: numbers in, a number out.
+
+    Args:
+        most: never exceeded; the start is 8, or this if it is less.
+
+    Attributes:
+        value: calls at once, in [1, most].
+        peak: the highest value there was.
+    """
+
+    def __init__(self, most: int) -> None:
+        if most < 1:
+            raise ValueError(f"a limit of {most} calls at once lets none out")
+        self._most = most
+        self.value = self.peak = min(START, most)
+        self._epoch = 0
+        self._step = _FIRST_STEP
+        self._hold, self._held = _HOLD_LEAST, 0
+        self._trying: tuple[int, float] | None = None  # the limit before a step, its latency
+        self._best = math.inf
+        self._settling, self._count, self._fullest, self._sum_of_logs = self.value, 0, 0, 0.0
+
+    def sent(self, in_flight: int) -> int:
+        """A call goes out, `in_flight` with it; returns what to hand in with its outcome."""
+        self._fullest = max(self._fullest, in_flight)
+        return self._epoch
+
+    def answered(self, ticket: int, latency: float) -> None:
+        """It was answered after so many seconds."""
+        if ticket != self._epoch:
+            return  # sent under another limit: it tells nothing of this one
+        if self._settling > 0:
+            self._settling -= 1
+            return
+        self._count += 1
+        self._sum_of_logs += math.log(max(latency, 1e-6))
+        if self._count >= max(_WINDOW, 2 * self.value):
+            self._judge(math.exp(self._sum_of_logs / self._count))
+
+    def overloaded(self, ticket: int) -> None:
+        """It was refused as one too many (429, 503), or no answer came in time."""
+        if ticket != self._epoch:
+            return  # of the burst that has been given way to
+        self._give_way(_GIVE_WAY)
+
+    def queued(self, waiting: int) -> None:
+        """So many requests wait in the server's own queue: they were sent too early."""
+        if waiting > max(1, self.value // 10):
+            self._give_way(max(_GIVE_WAY, 1 - waiting / self.value))
+
+    def _judge(self, latency: float) -> None:
+        demanded = self._fullest >= self.value
+        if self._trying is not None and not demanded:
+            self._change(self._trying[0])  # the room was not needed
+            self._trying = None
+        elif self._trying is not None:
+            self._weigh_step(latency, *self._trying)
+        elif latency > _SLOWER * self._best:
+            self._give_way(_EASE)
+        elif not demanded or self.value >= self._most:
+            self._best = min(self._best, latency)
+            self._restart(settle=False)
+        elif self._step == _FIRST_STEP or self._held >= self._hold:
+            self._best = min(self._best, latency)
+            self._try_more(latency)
+        else:
+            self._best = min(self._best, latency)
+            self._held += 1
+            self._restart(settle=False)
+
+    def _weigh_step(self, latency: float, before: int, latency_before: float) -> None:
+        possible = self.value / before
+        gain = possible * latency_before / latency
+        self._trying = None
+        if gain >= 1 + _WORTH * (possible - 1):
+            self._best, self._hold, self._held = latency, _HOLD_LEAST, 0
+            if self.value < self._most:
+                self._try_more(latency)
+            else:
+                self._restart(settle=False)
+        else:
+            self._step = _STEP
+            self._hold, self._held = min(_HOLD_MOST, 2 * self._hold), 0
+            self._change(before)
+
+    def _try_more(self, latency: float) -> None:
+        self._trying = self.value, latency
+        self._change(min(self._most, max(self.value + 1, int(self.value * self._step))))
+
+    def _give_way(self, factor: float) -> None:
+        self._trying = None
+        self._step = _STEP
+        self._held, self._best = 0, math.inf
+        self._change(max(1, int(self.value * factor)))
+
+    def _change(self, value: int) -> None:
+        self.value = value
+        self.peak = max(self.peak, value)
+        self._epoch += 1
+        self._restart()
+
+    def _restart(self, *, settle: bool = True) -> None:
+        # The first calls under a new limit meet a server that has not settled to it.
+        self._settling = self.value if settle else 0
+        self._count, self._sum_of_logs, self._fullest = 0, 0.0, 0
