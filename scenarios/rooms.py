@@ -24,7 +24,7 @@ from focusgroup.agents import (
     Voice,
     load_language,
 )
-from focusgroup.agents.llm import JournaledLLM, JournalMode, parse_llm, usual_concurrency
+from focusgroup.agents.llm import JournaledLLM, JournalMode, parse_llm, sessions_in_flight
 from focusgroup.agents.styles import check_capabilities
 from focusgroup.agents.styles import elicitation as style_of
 from focusgroup.simulator import (
@@ -73,7 +73,7 @@ class RoomBuilder:
             audience = Audience(name, agent, people.user_ids, people.histories)
             return Room(spec, audience, people.personas, people.held_out)
         speaker, user = await self._speaking(name, spec, people)
-        concurrency = usual_concurrency(spec.llm)
+        concurrency = sessions_in_flight(spec.llm, self.means.line.options)
         audience = Audience(name, user, people.user_ids, people.histories, concurrency)
         return Room(spec, audience, people.personas, people.held_out, speaker)
 

@@ -5,7 +5,7 @@ from .cache import cache_dir
 from .journal import Journal, JournalTotals
 from .journaled import JournaledLLM, JournalMode
 from .models import ModelEntry, find_model, get_model, list_models
-from .opening import Line, usual_concurrency
+from .opening import SESSIONS_A_CALL, Line, sessions_in_flight, usual_concurrency
 from .options import LLMOptions
 from .protocol import (
     LLM,
@@ -25,6 +25,7 @@ from .scripted import ScriptedLLM
 __all__ = [
     "GRAMMAR",
     "LLM",
+    "SESSIONS_A_CALL",
     "Budget",
     "BudgetedLLM",
     "Capabilities",
@@ -52,5 +53,6 @@ __all__ = [
     "list_models",
     "open_llm",
     "parse_llm",
+    "sessions_in_flight",
     "usual_concurrency",
 ]

@@ -14,6 +14,8 @@ from .registry import LLMSpec, open_llm
 
 EMBEDDED_CONCURRENCY = 4
 SERVER_CONCURRENCY = 64
+# While one visit of a pair works out what comes next, the other's call keeps the place warm.
+SESSIONS_A_CALL = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,5 +47,16 @@ class Line:
 
 
 def usual_concurrency(spec: str) -> int:
-    """Sessions in flight at once that keep the model named by `--llm SPEC` busy."""
+    """Calls at once that keep the model named by `--llm SPEC` busy, as long as nothing is known of
+    its server."""
     return EMBEDDED_CONCURRENCY if spec.startswith("embedded") else SERVER_CONCURRENCY
+
+
+def sessions_in_flight(spec: str, options: LLMOptions) -> int:
+    """Visits under way at once that keep the model named by `--llm SPEC` busy.
+
+    How many calls go out is for each server's pace; there are always more visits than that.
+    """
+    if spec.startswith("embedded"):
+        return EMBEDDED_CONCURRENCY
+    return SESSIONS_A_CALL * options.concurrency

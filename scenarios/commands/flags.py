@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from focusgroup.agents.llm import Budget, JournalMode, LLMOptions
+from focusgroup.agents.llm import SESSIONS_A_CALL, Budget, JournalMode, LLMOptions
 from focusgroup.scenarios.options import Options
 from focusgroup.scenarios.scenario import PriceSpec
 from focusgroup.simulator import UserError
@@ -94,7 +94,7 @@ def options(
     return Options(
         journal=journal,
         mode=mode,
-        concurrency=concurrency,
+        concurrency=SESSIONS_A_CALL * concurrency,
         llm=LLMOptions(key_variable=key_env, patience=patience, concurrency=concurrency),
         budget=budget or Budget(),
         seconds=time.monotonic,

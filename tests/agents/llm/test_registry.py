@@ -32,6 +32,7 @@ EXPORTS = [
     "Message",
     "ModelEntry",
     "Purse",
+    "SESSIONS_A_CALL",
     "ScriptedLLM",
     "TokenCounter",
     "TransportError",
@@ -43,6 +44,7 @@ EXPORTS = [
     "list_models",
     "open_llm",
     "parse_llm",
+    "sessions_in_flight",
     "usual_concurrency",
 ]
 
