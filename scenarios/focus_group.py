@@ -11,7 +11,7 @@ import pandas as pd
 
 from focusgroup.agents.llm import JournalMode
 from focusgroup.simulator import Catalog, Recommender, RoundStart, Session, UserError
-from focusgroup.simulator.export import writer_for
+from focusgroup.simulator.export import file_name, writer_for
 from focusgroup.simulator.metrics.results import Results
 from focusgroup.simulator.metrics.tables import comparison_text, results_text
 
@@ -64,7 +64,7 @@ class FocusGroup:
             experiment.catalog,
             experiment.dataset.users,
             Path(folder),
-            experiment.dataset.domain.name.replace(" ", "_") or "run",
+            file_name(experiment.dataset.domain.name),
             answered_by={r.audience.name: model_facts(experiment, r).model for r in rooms},
         )
 

@@ -13,7 +13,7 @@ from focusgroup.scenarios.outcome import model_facts
 from focusgroup.scenarios.rundir import RunDirectory
 from focusgroup.simulator import UserError
 from focusgroup.simulator.errors import did_you_mean
-from focusgroup.simulator.export import writer_for
+from focusgroup.simulator.export import file_name, writer_for
 from focusgroup.simulator.metrics.tables import comparison_text, results_text, to_json
 
 from .closing import certificates_text
@@ -84,7 +84,7 @@ def export(
         experiment.catalog,
         experiment.dataset.users,
         out,
-        opened.name,
+        file_name(opened.name),
         arm=arm,
         audience=audience,
         answered_by={name: model_facts(experiment, room).model for name, room in rooms.items()},

@@ -12,6 +12,7 @@ from focusgroup.simulator.errors import UserError, did_you_mean
 from focusgroup.simulator.types import Catalog, Session
 
 from . import movielens, parquet, recbole
+from .writing import file_name
 
 
 class Writer(Protocol):
@@ -49,4 +50,4 @@ def writer_for(format: str) -> Writer:
     return FORMATS[format]
 
 
-__all__ = ["FORMATS", "Writer", "writer_for"]
+__all__ = ["FORMATS", "Writer", "file_name", "writer_for"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from .tables import Export
@@ -76,8 +77,12 @@ def datasheet(
     return ("\n".join(lines) + "\n").encode()
 
 
+_UNSEEN = re.compile("[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
+_MARKUP = re.compile(r"[\\`*\[\]|&]")
 _EVENTS = ("click", "purchase", "rate")
 
 
 def _text(text: str) -> str:
-    return one_line(text).replace("<", "&lt;")
+    """Text from outside as Markdown that shows it: no link, image, markup or unseen character."""
+    seen = _UNSEEN.sub(lambda found: f"U+{ord(found[0]):04X}", one_line(text))
+    return _MARKUP.sub(r"\\\g<0>", seen).replace("<", "&lt;")

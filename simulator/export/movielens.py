@@ -15,13 +15,13 @@ from focusgroup.simulator.types import Catalog, Event, Item, Session
 
 from .datasheet import datasheet
 from .tables import Export, collect
-from .text import checked_id, delimited, no_formula, one_line
+from .text import NO_FORMULAS, checked_id, delimited, one_line
 from .writing import checked_name, write_files
 
 _NO_GENRES = "(no genres listed)"
 _NOTES = (
-    "`timestamp` is no clock time: it counts a user's ratings in an arm, 0 the first. Text that a "
-    "spreadsheet would compute begins with an added `'`; `|` within a genre became `/`."
+    "`timestamp` is no clock time: it counts a user's ratings in an arm, 0 the first; `|` within a "
+    f"genre became `/`. In all files {NO_FORMULAS}."
 )
 
 
@@ -64,10 +64,7 @@ def _ratings(ratings: pd.DataFrame, export: Export) -> bytes:
     order = ratings.groupby(["audience", "arm", "user_id"], sort=False).cumcount()
     columns = ["user_id", "item_id", *export.origin]
     text = {
-        column: [
-            no_formula(checked_id(name, column.removesuffix("_id")))
-            for name in ratings[column].tolist()
-        ]
+        column: [checked_id(name, column.removesuffix("_id")) for name in ratings[column].tolist()]
         for column in columns
     }
     rows = zip(
@@ -84,10 +81,9 @@ def _ratings(ratings: pd.DataFrame, export: Export) -> bytes:
 def _movies(items: tuple[Item, ...]) -> bytes:
     rows = (
         (
-            no_formula(checked_id(item.item_id, "item")),
-            no_formula(one_line(item.title)),
-            no_formula("|".join(one_line(a).replace("|", "/") for a in item.attributes))
-            or _NO_GENRES,
+            checked_id(item.item_id, "item"),
+            one_line(item.title),
+            "|".join(one_line(a).replace("|", "/") for a in item.attributes) or _NO_GENRES,
         )
         for item in items
     )

@@ -15,6 +15,10 @@ from .datasheet import datasheet
 from .tables import Export, collect
 from .writing import checked_name, write_files
 
+_NOTES = (
+    "Text and ids are as they stand in the data, markup and what a spreadsheet takes for a formula "
+    "included: escape them before you show them elsewhere."
+)
 _TYPES = {
     **dict.fromkeys(("user_id", "item_id", "event", "audience", "arm"), pa.string()),
     **dict.fromkeys(("round", "page", "slot"), pa.int32()),
@@ -54,7 +58,7 @@ def write(
     }
     held = ("what users did", "what they were shown", "the catalogue", "who visited")
     what = dict(zip(files, held, strict=True))
-    files["DATASHEET.md"] = datasheet(export, name, what, answered_by or {})
+    files["DATASHEET.md"] = datasheet(export, name, what, answered_by or {}, _NOTES)
     return write_files(folder, files)
 
 
@@ -67,9 +71,11 @@ def _items(items: tuple[Item, ...]) -> pa.Table:
     return pa.table(
         {
             "item_id": pa.array([item.item_id for item in items], pa.string()),
-            "title": pa.array([item.title for item in items], pa.string()),
-            "attributes": pa.array([list(i.attributes) for i in items], pa.list_(pa.string())),
-            "description": pa.array([item.description for item in items], pa.string()),
+            "title": pa.array([_whole(item.title) for item in items], pa.string()),
+            "attributes": pa.array(
+                [[_whole(a) for a in item.attributes] for item in items], pa.list_(pa.string())
+            ),
+            "description": pa.array([_whole(item.description) for item in items], pa.string()),
             "price": pa.array([item.price for item in items], pa.float64()),
         }
     )
@@ -78,10 +84,17 @@ def _items(items: tuple[Item, ...]) -> pa.Table:
 def _users(export: Export) -> pa.Table:
     return pa.table(
         {
-            str(column): pa.array([str(value) for value in export.users[column]], pa.string())
+            str(column): pa.array(
+                [_whole(str(value)) for value in export.users[column]], pa.string()
+            )
             for column in export.users.columns
         }
     )
+
+
+def _whole(text: str) -> str:
+    """Without halves of characters, which UTF-8 has no bytes for."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _encoded(table: pa.Table) -> bytes:

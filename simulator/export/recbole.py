@@ -16,7 +16,7 @@ from focusgroup.simulator.types import Catalog, Item, Session
 
 from .datasheet import datasheet
 from .tables import Export, collect
-from .text import Cell, checked_id, delimited, one_line
+from .text import NO_FORMULAS, Cell, checked_id, delimited, one_line
 from .writing import checked_name, write_files
 
 _TYPES = {
@@ -26,7 +26,7 @@ _TYPES = {
 _NOTES = (
     "In `.inter` every event is a row and `value` serves as the rating; order within a user is "
     "round, page, slot. In sequences (token_seq) spaces separate tokens, so spaces within an "
-    "attribute became `_`."
+    f"attribute became `_`. In all files {NO_FORMULAS}."
 )
 
 

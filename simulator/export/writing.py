@@ -26,6 +26,11 @@ def checked_name(name: str) -> str:
     return name
 
 
+def file_name(name: str) -> str:
+    """The name of a run or a dataset as one of files: what does not belong there becomes ``_``."""
+    return re.sub(r"[^\w.-]+", "_", name).strip("_.-")[:80] or "run"
+
+
 def write_files(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
     """Write each file completely or not at all: temporary file, fsync, rename. Nothing else in the
     folder is touched.

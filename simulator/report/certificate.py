@@ -11,7 +11,7 @@ from focusgroup.simulator.fidelity.certificate import decides
 
 from .certificate_rows import number, row_card, tiles, unknown_list
 from .file import part, write_whole
-from .markup import Html, escape, join, outside, tag
+from .markup import Html, cut, escape, join, outside, tag
 from .values import count
 from .view import table
 
@@ -59,7 +59,7 @@ def render_certificate(certificate: Certificate) -> str:
         join([tag("b", "final" if c.final else "not final")]),
     )
     return Template(part("certificate.html")).substitute(
-        title=escape(f"Fidelity certificate of {c.dataset}"),
+        title=escape(f"Fidelity certificate of {cut(c.dataset, 60)}"),
         style=part("report.css") + part("certificate.css"),
         heading=join(["Can these users be believed? ", outside(c.dataset, 60)]),
         run=join(tag("span", piece) for piece in run),

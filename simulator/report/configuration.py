@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .facts import ReportFacts
-from .markup import Html, escape, join, outside, tag
+from .markup import Html, cut, escape, join, outside, tag
 from .view import Section, View
+
+_YAML = 50_000  # characters of a scenario; longer ones are whole in the manifest
 
 
 def configuration(view: View) -> Section:
@@ -22,7 +24,7 @@ def configuration(view: View) -> Section:
         tag("h3", "Versions"),
         _pairs(sorted(facts.versions.items())),
         tag("h3", "Scenario"),
-        tag("pre", tag("code", facts.scenario_yaml), tabindex="0"),
+        tag("pre", tag("code", cut(facts.scenario_yaml, _YAML)), tabindex="0"),
     )
     return Section("configuration", "Configuration", blocks)
 

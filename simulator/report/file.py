@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
 from focusgroup.simulator.errors import UserError
+from focusgroup.simulator.whole_file import whole_file
 
 
 def write_whole(text: str, path: Path, what: str) -> None:
@@ -19,17 +19,14 @@ def write_whole(text: str, path: Path, what: str) -> None:
     Raises:
         UserError: the file cannot be written there.
     """
-    partial = path.with_name(path.name + ".partial")
     try:
-        partial.write_text(text, encoding="utf-8", newline="\n")
-        partial.replace(path)
+        with whole_file(path) as file:
+            file.write(text.encode())
     except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
         reason = error.strerror or str(error)
         raise UserError(
             f"cannot write the {what} to {str(path)!r}: {reason}; "
-            "choose a file in an existing folder you may write to"
+            "choose a file in an existing folder you may write to, with room for it"
         ) from error
 
 

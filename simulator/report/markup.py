@@ -7,12 +7,21 @@ import json
 import re
 from collections.abc import Iterable
 
+LIMIT = 2000  # characters of a text from outside, where a place asks for no other
+_STACK = 8
+_MARKS = (
+    "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0e31\u0e34-\u0e3a"
+    "\u0e47-\u0e4e\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f"
+    "\U000e0100-\U000e01ef"
+)
 # Control characters, direction marks and overrides, interlinear marks, byte order mark, line and
 # paragraph separators, noncharacters and lone surrogates: a reader must see that they are there.
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     "\ufff9-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e007f]"
 )
+# More marks on one letter than any script needs: they would be drawn across the lines around it.
+_STACKED = re.compile(f"([{_MARKS}]{{{_STACK}}})[{_MARKS}]+")
 _VOID = frozenset({"br", "col", "hr", "img", "meta"})
 
 
@@ -23,8 +32,11 @@ class Html(str):
 
 
 def clean(text: str) -> str:
-    """The text with every unseen character spelled out, such as ``[U+202E]``."""
-    lines = text.replace("\r\n", "\n")
+    """The text with every unseen character spelled out, such as ``[U+202E]``, and marks that pile
+    up on one letter counted."""
+    lines = _STACKED.sub(
+        lambda found: f"{found[1]}[{len(found[0]) - _STACK} marks]", text.replace("\r\n", "\n")
+    )
     return _UNSEEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", lines)
 
 
@@ -51,12 +63,15 @@ def tag(name: str, *children: str, **attributes: str | None) -> Html:
     return Html(f"<{name}{written}>{join(children)}</{name}>")
 
 
-def outside(text: str, limit: int | None = None) -> Html:
+def outside(text: str, limit: int = LIMIT) -> Html:
     """Text from outside, kept apart from the direction of what surrounds it and cut at `limit`
     characters."""
-    if limit is not None and len(text) > limit:
-        text = text[: limit - 1].rstrip() + "…"
-    return tag("bdi", text)
+    return tag("bdi", cut(text, limit))
+
+
+def cut(text: str, limit: int) -> str:
+    """The text with at most `limit` characters; an ellipsis shows that there was more."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
 def script_json(value: object) -> Html:
@@ -71,9 +86,6 @@ def script_json(value: object) -> Html:
     return Html(written)
 
 
-def plot_text(text: str, limit: int | None = None) -> str:
+def plot_text(text: str, limit: int = 200) -> str:
     """Text for a plot label, where plotly would otherwise obey tags such as ``<a>``."""
-    shown = clean(text)
-    if limit is not None and len(shown) > limit:
-        shown = shown[: limit - 1].rstrip() + "…"
-    return html.escape(shown, quote=False)
+    return html.escape(cut(clean(text), limit), quote=False)

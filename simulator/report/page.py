@@ -21,7 +21,7 @@ from .charts import Chart, Json
 from .configuration import configuration
 from .facts import ReportFacts
 from .file import part, write_whole
-from .markup import Html, escape, join, outside, script_json, tag
+from .markup import Html, cut, escape, join, outside, script_json, tag
 from .outcomes import outcomes
 from .paired import paired
 from .view import Section, View
@@ -40,6 +40,7 @@ _SECTIONS = (
     accounts,
     configuration,
 )
+_TITLE, _NAME = 200, 80
 _SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
@@ -75,10 +76,10 @@ def render_report(results: Results, sessions: Sequence[Session], facts: ReportFa
     skeleton, plotly = part("page.html"), _plotly()
     scripts = [Template(s).substitute(plotly=plotly) for s in _SCRIPT.findall(skeleton)]
     return Template(skeleton).substitute(
-        title=escape(facts.title),
+        title=escape(cut(facts.title, _TITLE)),
         policy=" ".join(f"'{_sha256(script)}'" for script in scripts),
         style=part("report.css") + part("certificate.css"),
-        heading=outside(facts.title),
+        heading=outside(facts.title, _TITLE),
         run=_run_line(view),
         contents=join(links),
         body=body,
@@ -102,9 +103,9 @@ def _section(section: Section, figures: dict[str, Mapping[str, Json]]) -> Html:
 def _run_line(view: View) -> Html:
     facts = view.facts
     parts = (
-        join(["run ", tag("b", outside(facts.run))]),
+        join(["run ", tag("b", outside(facts.run, _NAME))]),
         join(["seed ", tag("b", str(facts.seed))]),
-        join(["data ", tag("b", outside(facts.dataset.name))]),
+        join(["data ", tag("b", outside(facts.dataset.name, _NAME))]),
         join(["certificate ", tag("b", in_a_word(view))]),
     )
     return join(tag("span", part) for part in parts)
