@@ -18,6 +18,7 @@ from focusgroup.simulator import (
     SessionStore,
     Simulation,
 )
+from focusgroup.simulator.round import RunRound, run_round
 from focusgroup.simulator.simulation import RoundStart
 
 from .calibration import Calibration
@@ -83,9 +84,18 @@ class Experiment:
         return users * len(self.arms) * self.scenario.rounds
 
     async def execute(
-        self, store: SessionStore, *, concurrency: int = 256, retry_failed: bool = False
+        self,
+        store: SessionStore,
+        *,
+        concurrency: int = 256,
+        retry_failed: bool = False,
+        run_round: RunRound = run_round,
     ) -> list[Session]:
-        """Run what the store does not hold yet; returns all sessions, sorted by key."""
+        """Run what the store does not hold yet; returns all sessions, sorted by key.
+
+        Args:
+            run_round: how a round is run: here, or shared out over processes.
+        """
 
         def ended(session: Session) -> None:
             for hook in self.hooks:
@@ -106,6 +116,7 @@ class Experiment:
             users=self.dataset.users,
             store=store,
             on_session_end=ended,
+            run_round=run_round,
         )
         if self.on_round_start is not None:
             simulation.on_round_start = self.on_round_start

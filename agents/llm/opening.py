@@ -9,7 +9,7 @@ from .budget import Budget, BudgetedLLM, Purse
 from .journal import Journal
 from .journaled import JournaledLLM, JournalMode
 from .options import LLMOptions
-from .protocol import Usage
+from .protocol import LLM, Usage
 from .registry import LLMSpec, open_llm
 
 EMBEDDED_CONCURRENCY = 4
@@ -26,6 +26,7 @@ class Line:
         budget: what all language models together may spend; `clock` (seconds) is needed for its
             time limit.
         spent: tokens that count as spent already.
+        relay: puts something between the budget and the model: say, calls made on other machines.
         purse: what is left of it, for those who spend time without a language model.
     """
 
@@ -35,6 +36,7 @@ class Line:
     budget: Budget = field(default_factory=Budget)
     clock: Callable[[], float] | None = None
     spent: Usage = field(default_factory=Usage)
+    relay: Callable[[LLM], LLM] | None = None
     purse: Purse = field(init=False)
 
     def __post_init__(self) -> None:
@@ -42,8 +44,10 @@ class Line:
 
     def open(self, spec: LLMSpec) -> JournaledLLM:
         """The model, ready to be asked. Raises UserError as `open_llm`."""
-        model = BudgetedLLM(open_llm(spec, self.options), self.purse)
-        return JournaledLLM(model, self.journal, self.mode)
+        model = open_llm(spec, self.options)
+        if self.relay is not None:
+            model = self.relay(model)
+        return JournaledLLM(BudgetedLLM(model, self.purse), self.journal, self.mode)
 
 
 def usual_concurrency(spec: str) -> int:
