@@ -11,7 +11,9 @@ from typing import TypedDict
 from pydantic import JsonValue
 
 from focusgroup.agents.llm import Journal, JournalMode, Line
+from focusgroup.agents.llm.journal_file import discard_unpaid
 from focusgroup.simulator import Recommender, Session, UserError
+from focusgroup.simulator.whole_file import TORN
 
 from .build import Means, build
 from .calibration import read_calibration
@@ -80,7 +82,7 @@ def start_run(
         try:
             return _with_journal(directory, options, work)
         except UserError:
-            if not any((directory.path / "sessions").glob("*.parquet")):
+            if not any((directory.path / "sessions").rglob("*.parquet")):
                 remove_traces(directory.path, existed)
             raise
 
@@ -203,8 +205,19 @@ async def _simulate(
     directory.write(replace(manifest, finished=clock(), counts={"sessions": len(sessions)}))
     finished = _finished(experiment, directory, manifest.name, sessions, line.journal)
     if options.report:
-        finished.write_report(directory.report)
+        _report(finished)
     return finished
+
+
+def _report(finished: FinishedRun) -> None:
+    folder = finished.directory
+    try:
+        finished.write_report(folder.report)
+    except UserError as error:
+        raise UserError(
+            f"{error}.\nThe run itself is finished and stored; write its report with: focusgroup"
+            f" report {folder.path}"
+        ) from error
 
 
 def _finished(
@@ -271,23 +284,17 @@ def _check_same(manifest: Manifest, experiment: Experiment) -> None:
             )
 
 
-def _unpaid(journal: Path) -> bool:
-    """Whether nothing was asked yet: what was paid for is kept, for the next run in this folder."""
-    if not journal.exists():
-        return True
-    with Journal(journal) as opened:
-        return opened.totals().completions == 0
-
-
 def remove_traces(path: Path, existed: bool) -> None:
-    """What a run that never began left in its folder."""
-    sessions = path / "sessions"
-    if sessions.exists():
-        sessions.rmdir()
-    for trace in (MANIFEST, "lock"):
-        (path / trace).unlink(missing_ok=True)
-    if _unpaid(path / "journal.sqlite"):
-        for journal in path.glob("journal.sqlite*"):
-            journal.unlink()
+    """What a run that never began left in its folder; the lock goes last. What was paid for is
+    kept, for the next run in this folder."""
+    folders = sorted((path / "sessions").rglob("*/"), reverse=True)
+    for torn in (path / "sessions").rglob("*" + TORN):
+        torn.unlink()
+    for folder in (*folders, path / "sessions"):
+        if folder.exists():
+            folder.rmdir()
+    (path / MANIFEST).unlink(missing_ok=True)
+    discard_unpaid(path / "journal.sqlite")
+    (path / "lock").unlink(missing_ok=True)
     if not existed and path.exists() and not any(path.iterdir()):
         path.rmdir()

@@ -1,7 +1,7 @@
 """The command line: commands in `commands/`, and the one place where errors become exit codes.
 
 0 done; 1 a stated requirement was missed; 2 something the user can fix; 3 stopped early, resumable;
-130 interrupted, resumable.
+130 interrupted (Ctrl-C), 143 terminated (SIGTERM), both resumable.
 """
 
 from __future__ import annotations
@@ -14,8 +14,20 @@ import typer
 
 from focusgroup.simulator import RunStopped, UserError
 
-from .commands import backtest, calibrate, certify, datasets, doctor, duel, models, results, runs
+from .commands import (
+    backtest,
+    calibrate,
+    certify,
+    datasets,
+    doctor,
+    duel,
+    journal,
+    models,
+    results,
+    runs,
+)
 from .commands import scenarios as scenario_commands
+from .commands.ending import Ending, one_way_to_end
 
 app = typer.Typer(
     name="focusgroup",
@@ -51,10 +63,16 @@ app.command()(doctor.doctor)
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(scenario_commands.app, name="scenarios")
 app.add_typer(models.app, name="models")
+app.add_typer(journal.app, name="journal")
 
 
 def main() -> None:
     """The `focusgroup` command."""
+    with one_way_to_end() as ending:
+        _main(ending)
+
+
+def _main(ending: Ending) -> None:
     try:
         app()
     except UserError as error:
@@ -67,8 +85,8 @@ def main() -> None:
         typer.echo(f"stopped: {error}", err=True)
         sys.exit(3)
     except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
-        sys.exit(130)
+        typer.echo(ending.word, err=True)
+        sys.exit(ending.code)
 
 
 if __name__ == "__main__":

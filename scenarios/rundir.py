@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -13,7 +12,8 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from focusgroup.agents import OpinionWeight
-from focusgroup.simulator import ParquetStore, UserError
+from focusgroup.simulator import ParquetStore, RunStopped, UserError
+from focusgroup.simulator.whole_file import TORN, whole_file
 
 from .calibration import Calibration, calibration_from
 from .calibration_fields import from_plain
@@ -22,7 +22,8 @@ from .scenario import Scenario, scenario_from
 MANIFEST = "manifest.json"
 SWEEP = "sweep.json"
 FORMAT = 1
-_BEGUN = ("lock", "journal.sqlite", "sweep.json.tmp")
+# What a process may leave that was killed before its run began.
+_BEGUN = ("lock", "journal.sqlite", SWEEP + TORN, MANIFEST + TORN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +124,13 @@ class RunDirectory:
         return ParquetStore(self.path / "sessions", writing=writing)
 
     def write(self, manifest: Manifest) -> None:
-        """Write the manifest: whole or not at all."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        torn = self.path / f"{MANIFEST}.tmp"
-        with torn.open("w", encoding="utf-8") as file:
-            json.dump(asdict(manifest), file, indent=2, ensure_ascii=False)
-            file.flush()
-            os.fsync(file.fileno())
-        torn.rename(self.path / MANIFEST)
+        """Write the manifest: whole or not at all.
+
+        Raises:
+            RunStopped: no room for it; what it said before still stands.
+        """
+        text = json.dumps(asdict(manifest), indent=2, ensure_ascii=False)
+        write_state(self.path / MANIFEST, text)
 
     def read(self) -> Manifest:
         """The manifest. Raises UserError if it is not one, or from another version."""
@@ -162,3 +162,20 @@ class RunDirectory:
                     f"{self.path}: another process is working on this run; wait for it to end."
                 ) from error
             yield
+
+
+def write_state(path: Path, text: str) -> None:
+    """Write what a run or a sweep is gone on with from, whole or not at all.
+
+    Raises:
+        RunStopped: no room for it; what stood there still stands.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as file:
+            file.write(text.encode())
+    except OSError as error:
+        raise RunStopped(
+            f"{path} cannot be written ({error.strerror or error}). Make room on the disk, or in"
+            " your quota"
+        ) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -23,7 +22,7 @@ from .datasets.strict_yaml import validated
 from .finished import FinishedRun
 from .options import Clock, Options
 from .outcome import results_of
-from .rundir import MANIFEST, SWEEP, RunDirectory
+from .rundir import MANIFEST, SWEEP, RunDirectory, write_state
 from .scenario import Scenario, scenario_from
 from .sweep import (
     DEFAULT,
@@ -206,12 +205,9 @@ def _read(path: Path) -> _File:
 
 
 def _write(path: Path, file: _File) -> None:
-    torn = path / f"{SWEEP}.tmp"
-    with torn.open("w", encoding="utf-8") as opened:
-        json.dump(file.model_dump(mode="json"), opened, indent=2, ensure_ascii=False)
-        opened.flush()
-        os.fsync(opened.fileno())
-    torn.rename(path / SWEEP)
+    write_state(
+        path / SWEEP, json.dumps(file.model_dump(mode="json"), indent=2, ensure_ascii=False)
+    )
 
 
 @dataclass(slots=True)

@@ -5,7 +5,6 @@ A part is written to a temporary file, synced and renamed: it is there whole or 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,8 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .codec import from_table, to_table
-from .errors import UserError
+from .errors import RunStopped, UserError
 from .types import Session, SessionEnd, SessionKey
+from .whole_file import whole_file
 
 _IDENTITY = ("audience", "arm", "user_id", "round", "attempt", "end")
 
@@ -30,14 +30,15 @@ class Part:
 
     @classmethod
     def write(cls, path: Path, sessions: Sequence[Session]) -> Part:
-        """Write a new part durably."""
-        torn = path.with_suffix(".tmp")
-        with torn.open("wb") as file:
-            pq.write_table(to_table(sessions), file, compression="zstd")
-            file.flush()
-            os.fsync(file.fileno())
-        torn.rename(path)
-        _sync_folder(path.parent)
+        """Write a new part durably. Raises RunStopped if there is no room for it."""
+        try:
+            with whole_file(path) as file:
+                pq.write_table(to_table(sessions), file, compression="zstd")
+        except OSError as error:
+            raise RunStopped(
+                f"{path} cannot be written ({error.strerror or error}); what was stored before is"
+                " kept. Make room on the disk, or in your quota"
+            ) from error
         return cls(path, frozenset((s.key.audience, s.key.round) for s in sessions))
 
     @classmethod
@@ -82,11 +83,3 @@ def _read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         for name in columns or ():
             found[name]  # a foreign file lacks it: said here, by name
         return found
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -14,6 +14,7 @@ from typing import Protocol
 from .parts import Part
 from .past import PastInParts, by_user_and_arm
 from .types import Session, SessionEnd, SessionKey
+from .whole_file import TORN
 
 Past = Callable[[str, str], tuple[Session, ...]]
 """(user id, arm) -> that user's sessions of that arm in earlier rounds, earliest first."""
@@ -125,7 +126,7 @@ class ParquetStore:
         self._folder = folder
         if writing:
             folder.mkdir(parents=True, exist_ok=True)
-            for torn in folder.glob("*.tmp"):
+            for torn in folder.glob("*" + TORN):
                 torn.unlink()
         self._known: dict[Path, Part] = {}
         numbers = [int(path.stem[-6:]) for path in folder.glob(_NAME)]

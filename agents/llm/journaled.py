@@ -9,6 +9,7 @@ from enum import StrEnum
 from focusgroup.simulator.errors import UserError
 
 from .journal import Journal
+from .journal_rows import capabilities_key
 from .protocol import LLM, Capabilities, Completion, CompletionRequest
 
 
@@ -148,7 +149,9 @@ class JournaledLLM:
         return None
 
     def _capabilities_key(self, found: Capabilities) -> str:
-        return f"capabilities\x1f{self._fingerprint}\x1f{found.json_schema}\x1f{found.logprobs}"
+        return capabilities_key(
+            self._fingerprint, json_schema=found.json_schema, logprobs=found.logprobs
+        )
 
     def _settle(self, key: str, done: asyncio.Task[Completion]) -> None:
         self._under_way.pop(key, None)
