@@ -63,9 +63,9 @@ def main() -> None:
             store=ParquetStore(Path(folder)),
         )
         begun = time.perf_counter()
-        sessions = asyncio.run(simulation.run())
+        asyncio.run(simulation.run())
         seconds = time.perf_counter() - begun
-    pages = sum(len(s.turns) for s in sessions)
+    pages = sum(len(s.turns) for s in simulation.store.sessions())
     print_json({"instant": {"pages": pages, "seconds": seconds, "pages_per_s": pages / seconds}})
 
 

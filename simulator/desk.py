@@ -148,16 +148,15 @@ def slate_problem(slate: object, request: RecRequest, catalog: Catalog) -> str |
         return f"item_ids must be a tuple of strings, got {ids!r:.80}"
     if len(ids) > request.k:
         return f"{len(ids)} items for a page of {request.k}"
-    if len(set(ids)) < len(ids):
+    shown = set(ids)
+    if len(shown) < len(ids):
         return "the same item twice on a page"
-    allowed = None if request.candidates is None else set(request.candidates)
-    for item_id in ids:
-        if item_id not in catalog:
-            return f"item {item_id!r} is not in the catalogue"
-        if item_id in request.exclude:
-            return f"item {item_id!r} was excluded"
-        if allowed is not None and item_id not in allowed:
-            return f"item {item_id!r} is not among the candidates"
+    if not catalog.by_id.keys() >= shown:
+        return f"item {next(i for i in ids if i not in catalog)!r} is not in the catalogue"
+    if not shown.isdisjoint(request.exclude):
+        return f"item {next(i for i in ids if i in request.exclude)!r} was excluded"
+    if request.candidates is not None and (others := shown.difference(request.candidates)):
+        return f"item {next(i for i in ids if i in others)!r} is not among the candidates"
     for name, values in (("scores", slate.scores), ("propensities", slate.propensities)):
         if values is None:
             continue

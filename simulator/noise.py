@@ -21,16 +21,19 @@ _LEAVE = np.uint64(0x6C65617665)
 _INVERSE_2_53 = float(2.0**-53)
 
 
-@lru_cache(maxsize=1 << 17)
-def key_of(text: str) -> int:
-    """A stable 64-bit key of a string (user id, item id, event name)."""
+def _hash(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+
+
+@lru_cache(maxsize=1 << 16)
+def key_of(text: str) -> int:
+    """A stable 64-bit key of a string that is met again and again (item id, event name)."""
+    return _hash(text)
 
 
 def derive_seed(*parts: str | int) -> int:
     """A 63-bit seed from named parts: stable across processes and Python versions."""
-    text = "\x1f".join(f"{type(part).__name__}:{part}" for part in parts)
-    return key_of(text) >> 1
+    return _hash("\x1f".join([f"{type(part).__name__}:{part}" for part in parts])) >> 1
 
 
 def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -70,7 +73,7 @@ def leave_uniforms(visits: NDArray[np.uint64], pages: NDArray[np.uint64]) -> NDA
 
 def visit_key(run_seed: int, user_id: str, round: int) -> int:
     """The 64-bit key of one user's visit in one round, the same in every arm."""
-    return key_of(f"visit\x1f{run_seed}\x1f{round}\x1f{user_id}")
+    return _hash(f"visit\x1f{run_seed}\x1f{round}\x1f{user_id}")
 
 
 class Noise:

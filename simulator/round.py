@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from .desk import Desk
@@ -17,9 +18,9 @@ from .session import Rules, run_session
 from .store import Past, SessionStore, Stored
 from .types import Catalog, Interaction, Session, SessionEnd, SessionKey
 
-# Sessions that go to the store at once: the more, the fewer files; the fewer, the less is
-# simulated again, from the journal, after a crash.
-PART_OF_BATCHED, PART_OF_WAITING = 512, 16
+# Sessions that go to the store at once: as many as are stored already, within these bounds. So a
+# crash costs little of a short run, and a long one does not end in ten thousand files.
+SMALLEST_PART, LARGEST_PART = 16, 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,28 +100,28 @@ async def run_round(
         FocusgroupError: something stops the run, e.g. a budget is spent.
     """
     desk = Desk(arms, audience.agent, catalog)
+    history = lru_cache(maxsize=1)(audience.history)  # asked once for all arms of a user
     queue = to_do(audience, arms, round_, finished or {}, retry_failed)
-    part_size = PART_OF_BATCHED if isinstance(audience.agent, BatchUserAgent) else PART_OF_WAITING
     part: list[Session] = []
-    count = 0
+    stored = 0
 
     async def work() -> None:
-        nonlocal count
+        nonlocal stored
         for key, attempt in queue:
             session = await run_session(
                 key,
                 desk=desk,
                 rules=rules,
                 catalog=catalog,
-                history=audience.history(key.user_id),
+                history=history(key.user_id),
                 past=past(key.user_id, key.arm),
                 seed=seed,
                 attempt=attempt,
             )
-            count += 1
             part.append(session)
-            if len(part) >= part_size:
+            if len(part) >= min(LARGEST_PART, max(SMALLEST_PART, stored)):
                 store.append(part)
+                stored += len(part)
                 part.clear()
             on_session_end(session)
 
@@ -132,7 +133,7 @@ async def run_round(
         raise group_error.exceptions[0] from group_error
     finally:
         store.append(part)
-    return count
+    return stored + len(part)
 
 
 def to_do(

@@ -66,12 +66,13 @@ async def run_session(
     """
     noise = Noise(seed, key.user_id, key.round)
     known = [*history, *(i for s in past for i in interactions_of(s.turns, rules.like_stars))]
+    hidden = {i.item_id for i in known} if rules.exclude_history else set()
     turns: list[Turn] = []
     end = SessionEnd.LIMIT
     while len(turns) < rules.max_pages:
         page, slate = len(turns), None
         try:
-            slate = await desk.slate(key.arm, _request(key, page, rules, known, turns, seed))
+            slate = await desk.slate(key.arm, _request(key, page, rules, known, hidden, seed))
             if not slate.item_ids:
                 if turns:
                     break  # everything allowed has been shown
@@ -86,7 +87,10 @@ async def run_session(
             end = SessionEnd.FAILED
             break
         turns.append(Turn(page, slate, response))
-        known += interactions_of(turns[-1:], rules.like_stars)
+        new = interactions_of(turns[-1:], rules.like_stars)
+        known += new
+        hidden.update(slate.item_ids if rules.exclude_shown else ())
+        hidden.update((i.item_id for i in new) if rules.exclude_history else ())
         if isinstance(response.actions[-1], Leave):
             end = SessionEnd.LEFT
             break
@@ -94,16 +98,8 @@ async def run_session(
 
 
 def _request(
-    key: SessionKey,
-    page: int,
-    rules: Rules,
-    known: Sequence[Interaction],
-    turns: Sequence[Turn],
-    seed: int,
+    key: SessionKey, page: int, rules: Rules, known: list[Interaction], hidden: set[str], seed: int
 ) -> RecRequest:
-    hidden = {i.item_id for i in known} if rules.exclude_history else set()
-    if rules.exclude_shown:
-        hidden.update(i for turn in turns if turn.slate for i in turn.slate.item_ids)
     return RecRequest(
         user_id=key.user_id,
         k=rules.k,

@@ -42,6 +42,9 @@ class Catalog(Mapping[str, Item]):
     def __getitem__(self, item_id: str) -> Item:
         return self.by_id[item_id]
 
+    def __contains__(self, item_id: object) -> bool:
+        return item_id in self.by_id
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.by_id)
 
