@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -11,25 +12,28 @@ from focusgroup.simulator.errors import UserError, did_you_mean
 
 from .persona import Level, Persona
 
+_MOST = 30  # of a kind; the whole persona stands in every prompt
+_Some = Annotated[list[str], Field(max_length=_MOST)]
+
 
 class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True, str_strip_whitespace=True)
 
     id: str = Field(min_length=1)
-    liked: list[str] = []
-    disliked: list[str] = []
-    tastes: list[str] = []
-    distastes: list[str] = []
+    liked: _Some = []
+    disliked: _Some = []
+    tastes: _Some = []
+    distastes: _Some = []
     activity: Level | None = None
     conformity: Level | None = None
     diversity: Level | None = None
     price_level: Level | None = None
-    demographics: dict[str, str] = {}
+    demographics: dict[str, str] = Field(default={}, max_length=_MOST)
     notes: str = ""
 
 
 def load_personas(path: Path) -> dict[str, Persona]:
-    """Personas of a YAML list, in its order.
+    """Personas of a YAML list, in its order; lists in it hold 30 entries at most.
 
     Each entry has an `id` and any of: liked, disliked, tastes, distastes (lists of text), activity,
     conformity, diversity, price_level (low, medium, high), demographics (a mapping), notes.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -20,8 +22,20 @@ from focusgroup.simulator.school import Retrain
 
 from .datasets.strict_yaml import read_yaml, validated
 
-# Names go into tables, files and reports: one line of visible text.
-Name = Annotated[str, StringConstraints(pattern=r"^[^\s/\\][^\n\t\r/\\]*$", max_length=60)]
+
+def _one_line(text: str) -> str:
+    if any(unicodedata.category(letter) in ("Cc", "Cf", "Zl", "Zp") for letter in text):
+        raise ValueError("expected one line of visible characters")
+    return text
+
+
+# Names and titles go into tables, terminals, files and reports.
+Name = Annotated[
+    str,
+    StringConstraints(pattern=r"^[^\s/\\][^/\\]*$", max_length=60),
+    AfterValidator(_one_line),
+]
+Title = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_one_line)]
 AgentKind = Literal["llm", "behaviour", "random", "slot_biased", "popularity", "recorded"]
 _LLM_ONLY = ("llm", "style", "language", "decision", "calibration_users", "reviews", "interview",
              "temperature", "personas")  # fmt: skip
@@ -147,7 +161,7 @@ class Scenario(_Strict):
     the run.
     """
 
-    title: str
+    title: Title
     seed: int = 0
     data: DataSpec
     page: PageSpec = PageSpec()

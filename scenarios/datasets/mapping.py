@@ -18,8 +18,9 @@ items:
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator
 
 from focusgroup.simulator.domain import Domain
 
@@ -62,16 +63,26 @@ class UserFile(TextFile, UserColumns):
     """The users: their file and its columns."""
 
 
+def _one_line(text: str) -> str:
+    if not text.isprintable() or any(mark in text for mark in "<>[]|`"):
+        raise ValueError("expected a few words on one line, without < > [ ] | and `")
+    return text
+
+
+# These words go into prompts as they are.
+Word = Annotated[str, StringConstraints(max_length=60), AfterValidator(_one_line)]
+
+
 class Mapping(Strict):
     """A dataset of the user's own."""
 
     interactions: InteractionFile
     items: ItemFile | None = None
     users: UserFile | None = None
-    name: str = ""
-    item_noun: str = "item"
-    click_verb: str = "open"
-    currency: str = ""
+    name: Word = ""
+    item_noun: Word = "item"
+    click_verb: Word = "open"
+    currency: Word = ""
     source: str = ""
     licence: str = ""
 

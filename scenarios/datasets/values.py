@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 TIME_UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 _JOINERS = "\u200c\u200d"  # needed to write Persian, and to join emoji
+_HALVES = re.compile("[\ud800-\udfff]")
 _YES = frozenset(("1", "true", "yes", "y", "t"))
 _NO = frozenset(("0", "false", "no", "n", "f"))
 
@@ -53,7 +55,8 @@ def _whole(value: numbers.Real) -> str:
 
 def _id_text(value: object) -> str:
     if isinstance(value, str):
-        return value.strip()
+        # Half a character, as JSON can hold it, has no bytes to be stored in.
+        return "" if _HALVES.search(value) else value.strip()
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
         return ""
     return _whole(value)
