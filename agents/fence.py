@@ -45,7 +45,9 @@ def fence(text: str, limit: int = 200) -> str:
     """
     text = text.strip()
     looked_at = text[: limit * 8]
-    line = _SPACE.sub(" ", "".join(_seen(looked_at))).strip()
+    # Nothing is unseen in printable ASCII, and most texts are nothing else.
+    plain = looked_at.isascii() and looked_at.isprintable()
+    line = _SPACE.sub(" ", looked_at if plain else "".join(_seen(looked_at))).strip()
     line = _MARKERS.sub(lambda m: m.group().translate(_LOOKALIKES), line)
     if len(line) <= limit and len(looked_at) == len(text):
         return line
