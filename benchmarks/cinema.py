@@ -14,38 +14,11 @@ from focusgroup.simulator import Audience, Catalog, Item, RecRequest, Slate
 from focusgroup.simulator.domain import Domain
 
 FILMS = Domain("movies", item_noun="film", click_verb="watch", has_ratings=True)
-_WORDS = [
-    "Silent",
-    "River",
-    "Night",
-    "Harbour",
-    "Stone",
-    "Garden",
-    "Last",
-    "Winter",
-    "Broken",
-    "Mirror",
-    "Red",
-    "Lantern",
-    "Paper",
-    "Moon",
-    "Iron",
-    "Valley",
-    "Lost",
-    "Summer",
-    "Glass",
-    "House",
-    "Second",
-    "Train",
-    "Hidden",
-    "Letter",
-    "White",
-    "Shore",
-    "Old",
-    "Bridge",
-    "Burning",
-    "Sky",
-]
+_WORDS = (
+    ("Silent", "River", "Night", "Harbour", "Stone", "Garden", "Last", "Winter", "Broken", "Mirror")
+    + ("Red", "Lantern", "Paper", "Moon", "Iron", "Valley", "Lost", "Summer", "Glass", "House")
+    + ("Second", "Train", "Hidden", "Letter", "White", "Shore", "Old", "Bridge", "Burning", "Sky")
+)
 _GENRES = ("Drama", "Comedy", "Thriller", "Romance", "Crime", "Sci-Fi", "War", "Mystery")
 
 
