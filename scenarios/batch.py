@@ -18,6 +18,8 @@ from focusgroup.simulator.whole_file import TORN
 from .build import Means, build
 from .calibration import read_calibration
 from .calibration_fields import to_plain
+from .cluster.relay import RelayLLM
+from .cluster.rounds import rounds_of
 from .datasets import Dataset
 from .experiment import Experiment
 from .finished import FinishedRun
@@ -160,7 +162,15 @@ def _with_journal(
 def _means(directory: RunDirectory, options: Options, journal: Journal) -> Means:
     paid = paid_before(directory, journal, options.budget)
     return Means(
-        Line(journal, options.mode, options.llm, options.budget, options.seconds, paid),
+        Line(
+            journal,
+            options.mode,
+            options.llm,
+            options.budget,
+            options.seconds,
+            paid,
+            relay=None if options.cluster is None else RelayLLM,
+        ),
         options.folder,
         behaviour=options.behaviour,
         weights=options.weights,
@@ -197,9 +207,13 @@ async def _simulate(
             stored = store.count()
             left = max(0, experiment.planned_sessions() - stored)
             experiment.hooks.append(options.progress(experiment, left))
-        sessions = await experiment.execute(
-            store, concurrency=options.concurrency, retry_failed=options.retry_failed
-        )
+        async with rounds_of(experiment.rooms, options.cluster, options.llm) as run_round:
+            sessions = await experiment.execute(
+                store,
+                concurrency=options.concurrency,
+                retry_failed=options.retry_failed,
+                run_round=run_round,
+            )
     finally:
         await experiment.aclose()
     directory.write(replace(manifest, finished=clock(), counts={"sessions": len(sessions)}))

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from focusgroup.scenarios.cluster.place import with_address
 from focusgroup.simulator import RunStopped, UserError
 
 from .commands import (
@@ -74,7 +75,7 @@ def main() -> None:
 
 def _main(ending: Ending) -> None:
     try:
-        app()
+        app(with_address(sys.argv[1:]))
     except UserError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)

@@ -10,6 +10,7 @@ from focusgroup.agents import BehaviourModel, OpinionWeight
 from focusgroup.agents.llm import Budget, JournalMode, LLMOptions
 from focusgroup.simulator import Catalog, RoundStart, Session
 
+from .cluster.crew import Cluster
 from .experiment import Experiment
 
 Clock = Callable[[], str]
@@ -27,6 +28,7 @@ class Options:
         progress: given the experiment and the sessions still to run, returns a hook per session.
         on_round_start, on_session_end: hooks of the simulation, for Python users.
         report: whether to write the HTML report at the end.
+        cluster: where rounds are shared out, or None for this process.
         behaviour, weights: as in `Means`, from a run of the same data and users.
     """
 
@@ -42,5 +44,6 @@ class Options:
     on_round_start: Callable[[RoundStart], Catalog] | None = None
     on_session_end: Callable[[Session], None] | None = None
     report: bool = True
+    cluster: Cluster | None = None
     behaviour: BehaviourModel | None = None
     weights: Mapping[str, OpinionWeight] = field(default_factory=dict)

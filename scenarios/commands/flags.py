@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from focusgroup.agents.llm import SESSIONS_A_CALL, Budget, JournalMode, LLMOptions
+from focusgroup.scenarios.cluster.crew import Cluster
+from focusgroup.scenarios.cluster.place import Place
+from focusgroup.scenarios.cluster.ray_cluster import ray_cluster
 from focusgroup.scenarios.options import Options
 from focusgroup.scenarios.scenario import PriceSpec
 from focusgroup.simulator import UserError
@@ -53,6 +58,17 @@ CompletionPrice = Annotated[
     float | None,
     typer.Option("--price-completion", min=0, help="Of a million answer tokens."),
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="[ADDRESS]",
+        help="Share the users out over a Ray cluster: auto (default) | local | host:port.",
+    ),
+]
+Actors = Annotated[
+    int | None, typer.Option(min=1, help="Ray actors (default: one a processor of the cluster).")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
 
 PATIENCE = LLMOptions().patience
@@ -64,6 +80,18 @@ def prices(of: PriceSpec, prompt: float | None, completion: float | None) -> Pri
         prompt=of.prompt if prompt is None else prompt,
         completion=of.completion if completion is None else completion,
     )
+
+
+@contextmanager
+def cluster(ray: str | None, actors: int | None, folder: Path) -> Iterator[Cluster | None]:
+    """The cluster the flags name, while the block lasts. Raises UserError if there is none."""
+    if ray is None:
+        if actors is not None:
+            raise UserError("--actors says how many Ray actors to use; add --ray, or leave it out")
+        yield None
+        return
+    with ray_cluster(Place(ray, actors), folder) as connected:
+        yield connected
 
 
 def budget(

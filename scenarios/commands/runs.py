@@ -29,6 +29,7 @@ from .estimate import estimate_text
 from .flags import (
     PATIENCE,
     RUNS,
+    Actors,
     CompletionPrice,
     Concurrency,
     JournalPath,
@@ -41,6 +42,7 @@ from .flags import (
     Patience,
     PromptPrice,
     Quiet,
+    Ray,
     Seed,
     Style,
     Users,
@@ -103,6 +105,8 @@ def run(
         SweepOf | None,
         typer.Option(help="Change what is assumed, one by one: does the winner depend on it?"),
     ] = None,
+    ray: Ray = None,
+    actors: Actors = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Calls, tokens, time and cost; runs nothing.")
     ] = False,
@@ -145,13 +149,19 @@ def run(
         _no_limits("--sweep", max_tokens, max_cost, max_time)
         folder = out or free_folder(f"{name}-sweep")
         typer.echo(f"{changed.title}\nSweep directory: {folder}", err=True)
-        _sweep(folder, options, lambda o, bar: run_sweep(changed, folder, o, now, on_setting=bar))
+        with flags.cluster(ray, actors, options.folder) as cluster:
+            options = replace(options, cluster=cluster)
+            _sweep(
+                folder, options, lambda o, bar: run_sweep(changed, folder, o, now, on_setting=bar)
+            )
         return
     directory = RunDirectory.fresh(out or free_folder(name))
     typer.echo(f"{changed.title}\nRun directory: {directory.path}", err=True)
-    finished = _guarded(
-        directory.path, MANIFEST, lambda: start_run(changed, directory, name, options, now)
-    )
+    with flags.cluster(ray, actors, options.folder) as cluster:
+        shared = replace(options, cluster=cluster)
+        finished = _guarded(
+            directory.path, MANIFEST, lambda: start_run(changed, directory, name, shared, now)
+        )
     _close(finished)
 
 
@@ -168,6 +178,8 @@ def resume(
     max_time: MaxTime = None,
     price_prompt: PromptPrice = None,
     price_completion: CompletionPrice = None,
+    ray: Ray = None,
+    actors: Actors = None,
     quiet: Quiet = False,
 ) -> None:
     """Finish a run that was interrupted; nothing stored or journaled is asked again.
@@ -186,6 +198,8 @@ def resume(
     )
     if (run / SWEEP).exists():
         _no_limits(f"{run} holds a sweep", max_tokens, max_cost, max_time)
+        if (ray, actors) != (None, None):
+            raise UserError(f"{run} holds a sweep: it is resumed without --ray and --actors")
         _sweep(run, options, lambda o, bar: resume_sweep(run, o, now, on_setting=bar))
         return
     directory = RunDirectory.existing(run)
@@ -196,7 +210,9 @@ def resume(
         mode=JournalMode(manifest.journal_mode),
         budget=flags.budget(priced, max_tokens, max_cost, max_time),
     )
-    finished = _guarded(directory.path, MANIFEST, lambda: resume_run(directory, options, now))
+    with flags.cluster(ray, actors, Path(manifest.folder)) as cluster:
+        shared = replace(options, cluster=cluster)
+        finished = _guarded(directory.path, MANIFEST, lambda: resume_run(directory, shared, now))
     _close(finished)
 
 

@@ -1,0 +1,93 @@
+"""The workers of a run: started when they are needed, replaced when they die."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from focusgroup.simulator import UserError
+
+from .messages import FromHead, FromShard, Job
+from .shard import identity
+
+
+class ShardLost(Exception):
+    """A worker died, or cannot be reached."""
+
+
+class Packed(Protocol):
+    """Bytes that were handed to the cluster once, for all its workers."""
+
+
+class Worker(Protocol):
+    """A `Shard` in another process. Every method raises ShardLost."""
+
+    async def hello(self) -> str: ...
+    async def begin(self, audience: Packed, arms: Packed, shown: Packed, job: Job) -> None: ...
+    async def collect(self) -> list[FromShard]: ...
+    async def deliver(self, messages: Sequence[FromHead]) -> None: ...
+    async def halt(self) -> list[FromShard]: ...
+    async def close(self) -> None: ...
+
+
+class Cluster(Protocol):
+    """Where workers live."""
+
+    @property
+    def actors(self) -> int:
+        """How many workers to use."""
+        ...
+
+    def pack(self, what: object, name: str) -> Packed:
+        """Ship a value to wherever it will be needed. Raises UserError if it cannot be pickled."""
+        ...
+
+    def start(self) -> Worker: ...
+
+
+class Crew:
+    """The workers of one run, by number."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self._workers: dict[int, Worker] = {}
+        self._worked = False
+
+    async def worker(self, number: int) -> Worker:
+        """The worker of that number, started if there is none.
+
+        Raises:
+            UserError: not one worker could be started, or it is of another version.
+            ShardLost: it died at once.
+        """
+        if number not in self._workers:
+            worker = self.cluster.start()
+            try:
+                found = await worker.hello()
+            except ShardLost as error:
+                if self._worked:
+                    raise
+                raise UserError(
+                    f"--ray: no actor can be started: {error}. Every machine of the cluster needs"
+                    f" {identity()}, and its extras"
+                ) from error
+            if found != identity():
+                raise UserError(
+                    f"--ray: the run is started by {identity()}, but a machine of the cluster has"
+                    f" {found}; install the same on all of them"
+                )
+            self._workers[number], self._worked = worker, True
+        return self._workers[number]
+
+    def lost(self, number: int) -> None:
+        """The worker died; another takes its place when it is asked for."""
+        self._workers.pop(number, None)
+
+    async def dismiss(self) -> None:
+        """Close all workers."""
+        while self._workers:
+            _, worker = self._workers.popitem()
+            try:
+                await worker.close()
+            except ShardLost:
+                continue  # it is gone already, which is what was wanted
