@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,10 +15,10 @@ from focusgroup.simulator import Audience, Catalog, Item, RecRequest, Slate
 from focusgroup.simulator.domain import Domain
 
 FILMS = Domain("movies", item_noun="film", click_verb="watch", has_ratings=True)
-_WORDS = (
-    ("Silent", "River", "Night", "Harbour", "Stone", "Garden", "Last", "Winter", "Broken", "Mirror")
-    + ("Red", "Lantern", "Paper", "Moon", "Iron", "Valley", "Lost", "Summer", "Glass", "House")
-    + ("Second", "Train", "Hidden", "Letter", "White", "Shore", "Old", "Bridge", "Burning", "Sky")
+_WORDS = re.findall(
+    r"\w+",
+    "Silent River Night Harbour Stone Garden Last Winter Broken Mirror Red Lantern Paper Moon Iron"
+    " Valley Lost Summer Glass House Second Train Hidden Letter White Shore Old Bridge Burning Sky",
 )
 _GENRES = ("Drama", "Comedy", "Thriller", "Romance", "Crime", "Sci-Fi", "War", "Mystery")
 

@@ -3,8 +3,8 @@
 The server's throughput at a limit L is L / latency (Little's law). After each step up, the latency
 of the calls sent since is held against the latency before: where throughput did not grow by a
 quarter of what the step could bring, the server was busy already and the calls only queued there,
-so the step is taken back. At first steps double; later ones are smaller, and tried now and then.
-Latencies vary with a heavy tail, hence geometric means over windows of many calls.
+so the step is taken back. At first steps double, and a clear gain is taken at once; later ones are
+smaller and tried now and then. Latencies have a heavy tail, hence geometric means of many.
 
 AIMD on refusals: Chiu and Jain (1989), "Analysis of the increase and decrease algorithms for
 congestion avoidance in computer networks". The gain test is hill climbing on throughput.
@@ -18,10 +18,12 @@ START = 8
 _FIRST_STEP = 2.0
 _STEP = 1.5
 _WORTH = 0.25  # share of the possible gain that makes a step worth it
+_CLEAR = 0.5  # share of it that is worth it at first, after few calls
 _GIVE_WAY = 0.5
 _SLOWER = 2.0  # latency at one and the same limit, beside the best there: the server is busier
 _EASE = 0.75
 _WINDOW = 64  # latencies are compared over at least so many calls, and two for each place
+_WINDOW_AT_FIRST = 16  # and one for each place
 _HOLD_LEAST, _HOLD_MOST = 4, 32  # windows before the next step is tried
 
 
@@ -42,11 +44,13 @@ class Limit:
         self._most = most
         self.value = self.peak = min(START, most)
         self._epoch = 0
-        self._step = _FIRST_STEP
+        self._at_first = True  # until a step brought nothing twice
+        self._doubted = False
         self._hold, self._held = _HOLD_LEAST, 0
         self._trying: tuple[int, float] | None = None  # the limit before a step, its latency
         self._best = math.inf
         self._settling, self._count, self._fullest, self._sum_of_logs = self.value, 0, 0, 0.0
+        self._due = max(_WINDOW_AT_FIRST, self.value)
 
     def sent(self, in_flight: int) -> int:
         """A call goes out, `in_flight` with it; returns what to hand in with its outcome."""
@@ -62,7 +66,7 @@ class Limit:
             return
         self._count += 1
         self._sum_of_logs += math.log(max(latency, 1e-6))
-        if self._count >= max(_WINDOW, 2 * self.value):
+        if self._count >= self._due:
             self._judge(math.exp(self._sum_of_logs / self._count))
 
     def overloaded(self, ticket: int) -> None:
@@ -88,7 +92,7 @@ class Limit:
         elif not demanded or self.value >= self._most:
             self._best = min(self._best, latency)
             self._restart(settle=False)
-        elif self._step == _FIRST_STEP or self._held >= self._hold:
+        elif self._at_first or self._held >= self._hold:
             self._best = min(self._best, latency)
             self._try_more(latency)
         else:
@@ -99,25 +103,35 @@ class Limit:
     def _weigh_step(self, latency: float, before: int, latency_before: float) -> None:
         possible = self.value / before
         gain = possible * latency_before / latency
+        few = self._count < self._enough()
+        if few and gain < 1 + _CLEAR * (possible - 1):
+            self._due = self._enough()
+            return
         self._trying = None
         if gain >= 1 + _WORTH * (possible - 1):
             self._best, self._hold, self._held = latency, _HOLD_LEAST, 0
             if self.value < self._most:
                 self._try_more(latency)
             else:
+                self._at_first = False
                 self._restart(settle=False)
+        elif self._at_first and not self._doubted:
+            # Few calls were seen before the step: they may have been the quick ones.
+            self._doubted = True
+            self._change(before)
         else:
-            self._step = _STEP
+            self._at_first = False
             self._hold, self._held = min(_HOLD_MOST, 2 * self._hold), 0
             self._change(before)
 
     def _try_more(self, latency: float) -> None:
         self._trying = self.value, latency
-        self._change(min(self._most, max(self.value + 1, int(self.value * self._step))))
+        step = _FIRST_STEP if self._at_first else _STEP
+        self._change(min(self._most, max(self.value + 1, int(self.value * step))))
 
     def _give_way(self, factor: float) -> None:
         self._trying = None
-        self._step = _STEP
+        self._at_first = False
         self._held, self._best = 0, math.inf
         self._change(max(1, int(self.value * factor)))
 
@@ -131,3 +145,8 @@ class Limit:
         # The first calls under a new limit meet a server that has not settled to it.
         self._settling = self.value if settle else 0
         self._count, self._sum_of_logs, self._fullest = 0, 0.0, 0
+        hasty = self._at_first and not self._doubted
+        self._due = max(_WINDOW_AT_FIRST, self.value) if hasty else self._enough()
+
+    def _enough(self) -> int:
+        return max(_WINDOW, 2 * self.value)
