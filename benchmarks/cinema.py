@@ -66,10 +66,14 @@ class Pages:
         ]
 
 
+def prompter() -> Prompter:
+    """Prompts about films, in English."""
+    return Prompter(load_language("en"), FILMS)
+
+
 def audience(llm: LLM, films: Catalog, users: int, concurrency: int) -> Audience:
     """People who speak through the model, taken at their word."""
-    prompter = Prompter(load_language("en"), FILMS)
     user_ids = [f"u{n}" for n in range(users)]
     personas = {user_id: persona(user_id, films) for user_id in user_ids}
-    user = LLMUser(llm, personas.__getitem__, prompter, Answer(), OwnWord())
+    user = LLMUser(llm, personas.__getitem__, prompter(), Answer(), OwnWord())
     return Audience("people", user, user_ids, lambda _: (), concurrency)

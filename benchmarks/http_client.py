@@ -16,11 +16,10 @@ import time
 from collections.abc import Awaitable, Callable
 
 import aiohttp
-from cinema import FILMS, Pages, catalog, persona
+from cinema import Pages, catalog, persona, prompter
 from instant_server import MODEL, pin, serving
 from machine import print_json
 
-from focusgroup.agents import Prompter, load_language
 from focusgroup.agents.answer import Answer
 from focusgroup.agents.llm import CompletionRequest, LLMOptions, open_llm, parse_llm
 from focusgroup.agents.llm.chat import chat_body
@@ -61,7 +60,7 @@ async def _measure(url: str, count: int, at_once: int) -> dict[str, dict[str, fl
         [RecRequest(user, 10, context={"page": "0"}) for user in users]
     )
     people = [persona(user, films) for user in users]
-    prompter, style = Prompter(load_language("en"), FILMS), Answer()
+    write, style = prompter(), Answer()
     spec = parse_llm(f"openai:{MODEL}@{url}")
     assert spec is not None
     llm = open_llm(spec, LLMOptions(concurrency=at_once))
@@ -70,10 +69,10 @@ async def _measure(url: str, count: int, at_once: int) -> dict[str, dict[str, fl
     async def page(n: int) -> None:
         n %= len(users)
         visit = Visit(users[n], "arm", 0, 0, (), (), films, Noise(0, users[n], 0))
-        await style.ask(llm, prompter, people[n], remember((), ()), slates[n], visit)
+        await style.ask(llm, write, people[n], remember((), ()), slates[n], visit)
 
     request = CompletionRequest(
-        prompter.answer(people[0], remember((), ()), slates[0], tuple(range(10)), films),
+        write.answer(people[0], remember((), ()), slates[0], tuple(range(10)), films),
         answer_schema(10, stars=True, buy=False),
         answer_token_limit(10),
     )
