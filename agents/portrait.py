@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,12 @@ import pandas as pd
 from focusgroup.simulator.types import Catalog
 
 from .attributes import explode_attributes
-from .excerpt import known_as
+from .most import most
 from .persona import Level, Persona, RatingHabit
+from .salience import Salience
+from .telling import TellingItems
+
+KEPT = 1024  # personas: more than sessions in flight
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +43,8 @@ def personas_from_log(
     user_ids: Sequence[str],
     users: pd.DataFrame | None = None,
     style: PortraitStyle | None = None,
-) -> dict[str, Persona]:
-    """A persona for each of `user_ids`.
+) -> Mapping[str, Persona]:
+    """A persona for each of `user_ids`, made when it is asked for.
 
     Args:
         interactions: history of these and other users (columns of the log); the others are the
@@ -56,27 +61,58 @@ def personas_from_log(
     log = log.sort_values(["user_id", "item_id", "event", "value"], ignore_index=True)
     chosen = log[log["positive"]].drop_duplicates(["user_id", "item_id"])
     carried = explode_attributes(chosen, catalog)
-    facts = _user_facts(log, carried, catalog)
-    saliences = _attribute_salience(chosen, carried)
-    everyone = _item_facts(log)
-    demographics = _demographics(users)
-    by_user = {str(user): rows for user, rows in log.groupby("user_id")}
-    personas = {}
-    for user_id in user_ids:
+    return _Portraits(
+        user_ids,
+        style,
+        facts=_user_facts(log, carried, catalog),
+        salience=Salience.of(chosen, carried),
+        telling=TellingItems.of(log, catalog),
+        demographics=_Demographics.of(users),
+    )
+
+
+class _Portraits(Mapping[str, Persona]):
+    """Personas by user id, painted when they are asked for; the last few are kept."""
+
+    def __init__(
+        self,
+        user_ids: Sequence[str],
+        style: PortraitStyle,
+        *,
+        facts: Mapping[str, _Facts],
+        salience: Salience,
+        telling: TellingItems,
+        demographics: _Demographics,
+    ) -> None:
+        self._user_ids = dict.fromkeys(user_ids)
+        self._style, self._facts, self._salience = style, facts, salience
+        self._telling, self._demographics = telling, demographics
+        self._kept = lru_cache(maxsize=KEPT)(self._painted)
+
+    def __getitem__(self, user_id: str) -> Persona:
+        if user_id not in self._user_ids:
+            raise KeyError(user_id)
+        return self._kept(user_id)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._user_ids)
+
+    def __len__(self) -> int:
+        return len(self._user_ids)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+    def _painted(self, user_id: str) -> Persona:
+        style, names = self._style, self._salience.attributes
         tastes: tuple[str, ...] = ()
         avoided: tuple[str, ...] = ()
-        liked: tuple[str, ...] = ()
-        disliked: tuple[str, ...] = ()
-        if user_id in saliences:
-            z = saliences[user_id]
-            tastes = _most(z[z >= style.salience], style.attributes)
-            avoided = _most(-z[z <= -style.salience], style.attributes)
-        if user_id in by_user:
-            liked, disliked = _telling_items(
-                by_user[user_id], catalog, everyone, set(tastes), style.items
-            )
-        fact = facts.get(user_id, _Facts())
-        personas[user_id] = Persona(
+        if (z := self._salience.of_user(user_id)) is not None:
+            tastes = most(names, z, z >= style.salience, style.attributes)
+            avoided = most(names, -z, z <= -style.salience, style.attributes)
+        liked, disliked = self._telling.of_user(user_id, frozenset(tastes), style.items)
+        fact = self._facts.get(user_id, _Facts())
+        return Persona(
             persona_id=user_id,
             liked=liked,
             disliked=disliked,
@@ -87,9 +123,8 @@ def personas_from_log(
             conformity=fact.conformity,
             diversity=fact.diversity,
             price_level=fact.price_level,
-            demographics=demographics.get(user_id, ()),
+            demographics=self._demographics.of_user(user_id),
         )
-    return personas
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,63 +181,24 @@ def _levels(values: pd.Series) -> dict[str, Level]:
     }
 
 
-def _most(values: pd.Series, limit: int) -> tuple[str, ...]:
-    """The labels of the highest values, ties by name."""
-    ranked = sorted(values.items(), key=lambda pair: (-pair[1], str(pair[0])))
-    return tuple(str(name) for name, _ in ranked[:limit])
+@dataclass(frozen=True, slots=True)
+class _Demographics:
+    """Columns of a table of users by name, and the row of each user."""
 
+    rows: Mapping[str, int]
+    columns: Sequence[tuple[str, Sequence[object]]]
 
-def _attribute_salience(chosen: pd.DataFrame, carried: pd.DataFrame) -> pd.DataFrame:
-    """(attributes, users): binomial z-scores of counts against everybody's share."""
-    if carried.empty:
-        return pd.DataFrame()
-    counts = carried.groupby(["user_id", "attribute"]).size().unstack(fill_value=0)
-    n = chosen.groupby("user_id").size().reindex(counts.index).to_numpy()[:, None]
-    share = counts.sum().to_numpy()[None, :] / len(chosen)
-    spread = np.sqrt(n * share * (1 - np.minimum(share, 0.999)))
-    z = (counts.to_numpy() - n * share) / spread
-    return pd.DataFrame(z.T, index=counts.columns, columns=counts.index)
-
-
-def _item_facts(rows: pd.DataFrame) -> pd.DataFrame:
-    """By item: mean stars (NaN if unrated), events, users, and whether any event was positive."""
-    stars = rows["value"].where(rows["event"] == "rate")
-    return (
-        rows.assign(stars=stars)
-        .groupby("item_id")
-        .agg(
-            stars=("stars", "mean"),
-            times=("value", "size"),
-            users=("user_id", "nunique"),
-            positive=("positive", "any"),
+    @classmethod
+    def of(cls, users: pd.DataFrame | None) -> _Demographics:
+        if users is None:
+            return cls({}, ())
+        told = [str(column) for column in users.columns if column != "user_id"]
+        return cls(
+            {str(user): row for row, user in enumerate(users["user_id"])},
+            [(column.replace("_", " "), list(users[column])) for column in told],
         )
-    )
 
-
-def _telling_items(
-    rows: pd.DataFrame, catalog: Catalog, everyone: pd.DataFrame, tastes: set[str], limit: int
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The items in one line each that a user's rows like best, and those they like least."""
-    own = _item_facts(rows)
-    others = everyone.loc[own.index]
-    rated_above = (own["stars"] - others["stars"]).fillna(0.0)
-    more_often = np.log(own["times"] * others["users"] / others["times"])
-    carried = np.array([len(tastes.intersection(catalog[str(i)].attributes)) for i in own.index])
-    known = 0.1 * np.log1p(others["users"])
-    up = (rated_above + more_often + 0.5 * carried + known)[own["positive"]]
-    down = (known - rated_above)[~own["positive"]]
-
-    def lines(ids: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(known_as(catalog[i]) for i in ids)
-
-    return lines(_most(up, limit)), lines(_most(down, limit // 2))
-
-
-def _demographics(users: pd.DataFrame | None) -> dict[str, tuple[tuple[str, str], ...]]:
-    if users is None:
-        return {}
-    columns = [str(c) for c in users.columns if c != "user_id"]
-    return {
-        str(row["user_id"]): tuple((c.replace("_", " "), str(row[c])) for c in columns if row[c])
-        for _, row in users.iterrows()
-    }
+    def of_user(self, user_id: str) -> tuple[tuple[str, str], ...]:
+        if (row := self.rows.get(user_id)) is None:
+            return ()
+        return tuple((name, str(c[row])) for name, c in self.columns if c[row])

@@ -55,9 +55,9 @@ class Invitation:
             UserError: more are asked for than there are, or a file of personas or members is bad.
         """
         if spec.personas not in ("log", "sampled"):
-            personas = load_personas(self.folder / spec.personas)
-            ids = tuple(personas)[: spec.users]
-            return People(ids, personas, Histories.of(self.history.iloc[:0], ()), {})
+            written = load_personas(self.folder / spec.personas)
+            ids = tuple(written)[: spec.users]
+            return People(ids, written, Histories.of(self.history.iloc[:0], ()), {})
         history, users = self.history, self.dataset.users
         if spec.personas == "sampled":
             sources = history[history["user_id"].isin(set(self.split.audience))]

@@ -179,7 +179,7 @@ class Panel:
         *,
         catalog: Catalog | None = None,
         history: pd.DataFrame | None = None,
-    ) -> dict[str, Persona]:
+    ) -> Mapping[str, Persona]:
         """Personas of test users for `answer`.
 
         Args:
@@ -275,7 +275,7 @@ def exam_pages(exam: Exam) -> list[PanelPage]:
 
 def _people(
     ground: Ground, rows: pd.DataFrame, user_ids: Sequence[str], catalog: Catalog | None = None
-) -> dict[str, Persona]:
+) -> Mapping[str, Persona]:
     shown = ground.catalog if catalog is None else catalog
     return personas_from_log(rows, shown, user_ids=user_ids, users=ground.dataset.users)
 
