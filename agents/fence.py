@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 
 _SPACE = re.compile(r"\s+")
 # Chat-template tokens (<|im_start|>, [INST], <<SYS>>), any tag (</s>, <start_of_turn>, <seed:bos>),
@@ -35,6 +36,7 @@ _LOOKALIKES = str.maketrans(
 )
 # Letters and symbols of which nothing is seen: Hangul fillers, the empty Braille pattern.
 _BLANK = "\u115f\u1160\u2800\u3164\uffa0"
+_SHORT = 200  # characters of a text that is remembered
 _STACKED = 8  # marks on one letter; no script needs more
 
 
@@ -43,6 +45,10 @@ def fence(text: str, limit: int = 200) -> str:
 
     A cut text ends in an ellipsis, so that the reader can see it was cut.
     """
+    return _fenced_before(text, limit) if len(text) <= _SHORT else _fenced(text, limit)
+
+
+def _fenced(text: str, limit: int) -> str:
     text = text.strip()
     looked_at = text[: limit * 8]
     # Nothing is unseen in printable ASCII, and most texts are nothing else.
@@ -52,6 +58,10 @@ def fence(text: str, limit: int = 200) -> str:
     if len(line) <= limit and len(looked_at) == len(text):
         return line
     return line[: limit - 1].rstrip() + "\u2026"
+
+
+# The same titles are shown to everybody, page after page.
+_fenced_before = lru_cache(maxsize=16_384)(_fenced)
 
 
 def _seen(text: str) -> Iterator[str]:

@@ -69,7 +69,7 @@ def pin(core: int) -> None:
 
 def _reply(stay: bool) -> bytes:
     said = AnswerReply((Pick(2, 4), Pick(7, 5)), "A quiet one like those I loved", 4, stay)
-    message = {"role": "assistant", "content": write_answer(said)}
+    message = {"role": "assistant", "content": write_answer(said, stars=True)}
     token = {"token": "yes", "logprob": -0.1, "top_logprobs": [{"token": "yes", "logprob": -0.1}]}
     body = {
         "id": "chatcmpl-1",

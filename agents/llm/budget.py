@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from .protocol import (
     TransportError,
     TransportKind,
     Usage,
+    schema_texts,
 )
 
 # A chat template adds a few tokens to every message, and some models a default system prompt.
@@ -200,7 +200,7 @@ class BudgetedLLM:
 
 
 def _at_most(request: CompletionRequest) -> Usage:
-    schema = "" if request.schema is None else json.dumps(request.schema, ensure_ascii=False)
+    schema = "" if request.schema is None else schema_texts(request.schema)[0]
     text = schema.encode() + b"".join(message.content.encode() for message in request.messages)
     template = _TEMPLATE_START + _TEMPLATE_TOKENS * len(request.messages)
     return Usage(prompt=len(text) + template, completion=request.max_tokens)

@@ -22,6 +22,7 @@ from .protocol import (
     Message,
     TransportError,
     TransportKind,
+    schema_texts,
 )
 from .queue import queue_length
 from .served import passes
@@ -173,14 +174,14 @@ class OpenAILLM:
         body = chat_body(request)
         body["model"] = self.model
         body[self._limit_field] = body.pop("max_tokens")
+        text = json.dumps(body, ensure_ascii=False)
         if request.schema is not None and (self._found is None or self._found.json_schema):
-            body["response_format"] = {
-                "type": "json_schema",
-                "json_schema": {"name": "answer", "schema": dict(request.schema), "strict": True},
-            }
-        return await self._wire.post(
-            "/chat/completions", json.dumps(body, ensure_ascii=False).encode(), within=within
-        )
+            schema, _ = schema_texts(request.schema)
+            text = (
+                f'{text[:-1]}, "response_format": {{"type": "json_schema", "json_schema": '
+                f'{{"name": "answer", "strict": true, "schema": {schema}}}}}}}'
+            )
+        return await self._wire.post("/chat/completions", text.encode(), within=within)
 
     def _read(self, answer: Answer, latency: float) -> Completion:
         try:

@@ -12,6 +12,32 @@ from typing import Any, Literal, Protocol, runtime_checkable
 JsonSchema = Mapping[str, Any]
 
 
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_SCHEMAS_KEPT = 256
+_schema_texts: dict[int, tuple[JsonSchema | None, tuple[str, str]]] = {}
+
+
+def schema_texts(schema: JsonSchema | None) -> tuple[str, str]:
+    """A schema as JSON: its keys in their own order, as servers generate by it, and sorted.
+
+    The same few schemas go with every call, so their texts are kept: never change one.
+    """
+    kept = _schema_texts.get(id(schema))
+    if kept is not None and kept[0] is schema:
+        return kept[1]
+    own = _compact(schema)
+    ordered = json.dumps(schema, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    if len(_schema_texts) >= _SCHEMAS_KEPT:
+        _schema_texts.clear()
+    # Kept with the schema itself, so that its id stays its own.
+    _schema_texts[id(schema)] = schema, (own, ordered)
+    return own, ordered
+
+
+def _compact(value: object) -> str:
+    return _COMPACT.encode(value)
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One chat message."""
@@ -25,7 +51,7 @@ class CompletionRequest:
     """One call.
 
     Attributes:
-        schema: JSON schema the reply must follow, or None for free text.
+        schema: JSON schema the reply must follow, or None for free text; not to be changed.
         max_tokens: upper bound on generated tokens; a reply cut by it is an error of its own.
         temperature: 0 takes the likeliest token.
         top_logprobs: how many alternatives of the first token to return with log-probabilities.
@@ -45,18 +71,15 @@ class CompletionRequest:
 
     def key(self, fingerprint: str) -> str:
         """The journal key: a hash of everything that determines the answer."""
-        parts = {
-            "model": fingerprint,
-            "messages": [[m.role, m.content] for m in self.messages],
-            "schema": self.schema,
-            "max_tokens": self.max_tokens,
-            "temperature": self.temperature,
-            "top_logprobs": self.top_logprobs,
-            "seed": self.seed,
-            "attempt": self.attempt,
-            "replicate": self.replicate,
-        }
-        text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        # An object with sorted keys, put together by hand: this is computed for every call.
+        text = (
+            f'{{"attempt":{_compact(self.attempt)},"max_tokens":{_compact(self.max_tokens)}'
+            f',"messages":{_compact([(m.role, m.content) for m in self.messages])}'
+            f',"model":{_compact(fingerprint)},"replicate":{_compact(self.replicate)}'
+            f',"schema":{schema_texts(self.schema)[1]},"seed":{_compact(self.seed)}'
+            f',"temperature":{_compact(self.temperature)}'
+            f',"top_logprobs":{_compact(self.top_logprobs)}}}'
+        )
         return hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
 
 
