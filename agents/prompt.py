@@ -1,12 +1,14 @@
 """Prompts: pure functions from persona, memory and page to messages, the same bytes every time.
 
 The order keeps a server's prefix cache useful: static rules and the persona, the same for whatever
-this person is asked; the task; what happened on this visit (only ever appended to); then what was
-recalled for this page, then the page.
+this person is asked; the task; what happened on this visit (only ever appended to, up to the number
+of this page); then what was recalled for this page, then the page. What comes after the history is
+new in every prompt, so it is short.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,6 +24,9 @@ from .persona import Persona
 
 TITLE_LIMIT = 90
 TEXT_LIMIT = 400
+PAGE_TEXT = 1000  # characters that the descriptions on one page share
+RECALLED = 1  # earlier picks named beside a page: they change with it, so no cache holds them
+_YEAR = re.compile(r"\s*\(\d{4}\)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +83,18 @@ class Prompter:
             order: slot indices in the order they are numbered 1, 2, ... in the prompt.
         """
         say = self.language.phrase
+        limit = max(TITLE_LIMIT // 2, min(TEXT_LIMIT, PAGE_TEXT // max(1, len(order))))
         numbered = [
-            f"{number}. {self.item(catalog[slate.item_ids[slot]])}"
+            f"{number}. {self.item(catalog[slate.item_ids[slot]], limit)}"
             for number, slot in enumerate(order, start=1)
         ]
         lines = [
-            *self._so_far(memory, slate, catalog),
+            *self._history(memory, catalog),
             say("page").format(len(memory.pages) + 1),
+            *self._at_hand(memory, slate, catalog),
             "<<<",
             *numbered,
             ">>>",
-            say("ask"),
         ]
         return self._messages("answer", persona, lines)
 
@@ -98,7 +104,8 @@ class Prompter:
         """One item of the page, to be answered yes or no."""
         item = catalog[slate.item_ids[slot]]
         lines = [
-            *self._so_far(memory, slate, catalog),
+            *self._history(memory, catalog),
+            *self._at_hand(memory, slate, catalog),
             "<<<",
             self.item(item),
             ">>>",
@@ -123,11 +130,18 @@ class Prompter:
         lines.append(say("left").format(say("leave_reasons", reason.value)))
         return self._messages("interview", persona, lines)
 
-    def item(self, item: Item) -> str:
-        """An item in one fenced line, with its price where there is one."""
+    def item(self, item: Item, limit: int = TEXT_LIMIT) -> str:
+        """An item in one fenced line, with its price where there is one.
+
+        Args:
+            limit: characters of its description; an item that is nothing but its text, as a joke,
+                has TEXT_LIMIT.
+        """
         attributes = ", ".join(item.attributes)
-        description = fence(excerpt(item.description, TEXT_LIMIT), TEXT_LIMIT)
-        if is_beginning(item):
+        whole = is_beginning(item)
+        limit = TEXT_LIMIT if whole else limit
+        description = fence(excerpt(item.description, limit), limit)
+        if whole:
             text = (
                 f"{description} ({fence(attributes, TITLE_LIMIT)})" if attributes else description
             )
@@ -135,9 +149,9 @@ class Prompter:
             text = fence(item.text, TITLE_LIMIT + 60)
             text = f"{text}. {description}" if description else text
         if item.price is not None and self.domain.has_prices:
-            text = self.language.phrase("price").format(
-                text, f"{self.domain.currency}{item.price:.2f}"
-            )
+            currency = self.domain.currency
+            text = text if currency else f"{text},"  # a bare number needs a mark before it
+            text = self.language.phrase("price").format(text, f"{currency}{item.price:.2f}")
         return text
 
     def _verb(self) -> str:
@@ -163,7 +177,8 @@ class Prompter:
             Message("user", task + "\n".join(lines)),
         )
 
-    def _so_far(self, memory: Memory, slate: Slate, catalog: Catalog) -> list[str]:
+    def _history(self, memory: Memory, catalog: Catalog) -> list[str]:
+        """Earlier visits, and this one page by page: only ever appended to."""
         say = self.language.phrase
         lines = []
         if memory.visits:
@@ -175,8 +190,13 @@ class Prompter:
                 lines.append(
                     say("favourites").format(say("list").join(fence(f, 40) for f in favourites))
                 )
-        lines += [self._page_line(page, catalog) for page in memory.pages]
-        if recalled := recall(memory, slate, catalog):
+        return [*lines, *(self._page_line(page, catalog) for page in memory.pages)]
+
+    def _at_hand(self, memory: Memory, slate: Slate, catalog: Catalog) -> list[str]:
+        """What bears on this page alone."""
+        say = self.language.phrase
+        lines = []
+        if recalled := recall(memory, slate, catalog, RECALLED):
             lines.append(say("recalled").format(self._named(recalled, catalog)))
         if memory.fatigue > 0.5:
             lines.append(say("tired"))
@@ -196,7 +216,7 @@ class Prompter:
         names = []
         for one in remembered:
             title = catalog[one.item_id].title if one.item_id in catalog else one.item_id
-            name = fence(title, 60)
+            name = fence(_YEAR.sub("", title) or title, 60)  # nobody remembers the year
             if one.bought:
                 name = say("bought").format(name)
             if one.stars is not None:

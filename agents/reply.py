@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -25,54 +27,58 @@ class ReplyError(Exception):
         self.detail = detail
 
 
-class Pick(BaseModel):
-    """One picked item by its number on the page, from 1."""
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """One picked item: its number on the page from 1, stars from 1 to 5, whether it is bought."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
     n: int
-    stars: int | None = Field(default=None, ge=1, le=5)
+    stars: int | None = None
     buy: bool = False
 
 
-class AnswerReply(BaseModel):
+@dataclass(frozen=True, slots=True)
+class AnswerReply:
     """A whole page answered; mood runs from 1 to 5."""
 
+    picks: tuple[Pick, ...]
+    why: str
+    mood: int
+    stay: bool
+
+
+class _Written(BaseModel):
+    """A reply as JSON has it."""
+
     model_config = ConfigDict(extra="forbid", strict=True)
-    picks: list[Pick]
+    picks: list[int]
+    stars: list[int] = Field(default_factory=list)
+    buy: list[int] = Field(default_factory=list)
     why: str
     mood: int = Field(ge=1, le=5)
     stay: bool
 
 
+@lru_cache
 def answer_schema(k: int, *, stars: bool, buy: bool) -> JsonSchema:
-    """The JSON schema of `AnswerReply` for a page of k items; every string and list is bounded."""
-    fields: dict[str, object] = {"n": {"type": "integer", "minimum": 1, "maximum": k}}
-    if stars:
-        fields["stars"] = {"type": "integer", "minimum": 1, "maximum": 5}
-    if buy:
-        fields["buy"] = {"type": "boolean"}
-    pick = _object(fields)
-    return _object(
-        {
-            "picks": {"type": "array", "maxItems": most_picks(k), "items": pick},
-            "why": {"type": "string", "maxLength": REASON_LIMIT},
-            "mood": {"type": "integer", "minimum": 1, "maximum": 5},
-            "stay": {"type": "boolean"},
+    """The JSON schema of a reply to a page of k items; every string and list is bounded.
+
+    Lists of numbers side by side: an object for each pick takes twice the tokens. A schema cannot
+    say that lists are of one length or that no number comes twice; `parse_answer` does.
+    """
+    lists = {"picks": k} | ({"stars": 5} if stars else {}) | ({"buy": k} if buy else {})
+    properties: dict[str, object] = {
+        name: {
+            "type": "array",
+            "maxItems": most_picks(k),
+            "items": {"type": "integer", "minimum": 1, "maximum": most},
         }
-    )
-
-
-def answer_token_limit(k: int) -> int:
-    """Generated tokens that hold the longest valid reply at a token per character of its reason."""
-    return 48 + 24 * most_picks(k) + REASON_LIMIT
-
-
-def most_picks(k: int) -> int:
-    """The most picks a reply may hold on a page of k items."""
-    return min(MAX_PICKS, (k + 1) // 2)
-
-
-def _object(properties: dict[str, object]) -> dict[str, object]:
+        for name, most in lists.items()
+    }
+    properties |= {
+        "why": {"type": "string", "maxLength": REASON_LIMIT},
+        "mood": {"type": "integer", "minimum": 1, "maximum": 5},
+        "stay": {"type": "boolean"},
+    }
     return {
         "type": "object",
         "properties": properties,
@@ -81,12 +87,33 @@ def _object(properties: dict[str, object]) -> dict[str, object]:
     }
 
 
+def answer_token_limit(k: int) -> int:
+    """Generated tokens that hold the longest valid reply at a token per character of its reason."""
+    return 48 + 12 * most_picks(k) + REASON_LIMIT
+
+
+def most_picks(k: int) -> int:
+    """The most picks a reply may hold on a page of k items."""
+    return min(MAX_PICKS, (k + 1) // 2)
+
+
+def write_answer(reply: AnswerReply, *, stars: bool, buy: bool = False) -> str:
+    """The reply as a model would write it where `stars` and `buy` are asked for."""
+    said: dict[str, object] = {"picks": [pick.n for pick in reply.picks]}
+    if stars:
+        said["stars"] = [pick.stars for pick in reply.picks]
+    if buy:
+        said["buy"] = [pick.n for pick in reply.picks if pick.buy]
+    said |= {"why": reply.why, "mood": reply.mood, "stay": reply.stay}
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+
+
 def parse_answer(completion: Completion, k: int, *, stars: bool, buy: bool = False) -> AnswerReply:
     """The reply of a page of k items.
 
     Args:
-        stars, buy: whether they were asked for, as in `answer_schema`: a pick then has them, and
-            otherwise has not.
+        stars, buy: whether they were asked for, as in `answer_schema`: a reply holds them if and
+            only if they were.
 
     Raises:
         ReplyError: why it cannot be used.
@@ -97,23 +124,37 @@ def parse_answer(completion: Completion, k: int, *, stars: bool, buy: bool = Fal
     except (ValueError, RecursionError) as error:
         raise ReplyError(FailureCause.NOT_JSON, f"{error}: {text[:120]!r}") from error
     try:
-        reply = AnswerReply.model_validate(raw)
+        reply = _Written.model_validate(raw)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = fence(".".join(str(part) for part in first["loc"]), 80) or "reply"
         raise ReplyError(FailureCause.OUT_OF_SCHEMA, f"{where}: {first['msg']}") from error
-    numbers = [pick.n for pick in reply.picks]
-    if wrong := [n for n in numbers if not 1 <= n <= k]:
-        raise ReplyError(FailureCause.WRONG_ITEM, f"item number {wrong[0]} of {k}")
-    if len(set(numbers)) < len(numbers):
-        raise ReplyError(FailureCause.DUPLICATE_ITEM, f"an item picked twice: {numbers}")
-    for field, asked in (("stars", stars), ("buy", buy)):
-        if any((field in pick.model_fields_set) is not asked for pick in reply.picks):
-            problem = f"a pick without {field!r}" if asked else f"{field!r} was not asked for"
+    _check_lists(reply, k, stars=stars, buy=buy)
+    given = reply.stars if stars else [None] * len(reply.picks)
+    picks = tuple(Pick(n, of, n in reply.buy) for n, of in zip(reply.picks, given, strict=True))
+    return AnswerReply(picks, reply.why, reply.mood, reply.stay)
+
+
+def _check_lists(reply: _Written, k: int, *, stars: bool, buy: bool) -> None:
+    """Raises ReplyError where picks, stars and what is bought do not belong together."""
+    told = reply.model_fields_set
+    for name, asked in (("stars", stars), ("buy", buy)):
+        if (name in told) is not asked:
+            problem = f"no {name!r}" if asked else f"{name!r} was not asked for"
             raise ReplyError(FailureCause.OUT_OF_SCHEMA, problem)
-    if stars and any(pick.stars is None for pick in reply.picks):
-        raise ReplyError(FailureCause.OUT_OF_SCHEMA, "a pick without 'stars'")
-    return reply
+    for name, numbers in (("picks", reply.picks), ("buy", reply.buy)):
+        if wrong := [n for n in numbers if not 1 <= n <= k]:
+            raise ReplyError(FailureCause.OUT_OF_SCHEMA, f"{name}: item number {wrong[0]} of {k}")
+        if len(set(numbers)) < len(numbers):
+            problem = f"{name}: an item named twice: {numbers[:20]}"
+            raise ReplyError(FailureCause.OUT_OF_SCHEMA, problem)
+    if stars and len(reply.stars) != len(reply.picks):
+        problem = f"{len(reply.picks)} picks, but {len(reply.stars)} stars"
+        raise ReplyError(FailureCause.OUT_OF_SCHEMA, problem)
+    if wrong := [one for one in reply.stars if not 1 <= one <= 5]:
+        raise ReplyError(FailureCause.OUT_OF_SCHEMA, f"{wrong[0]} stars of 1 to 5")
+    if unpicked := sorted(set(reply.buy) - set(reply.picks)):
+        raise ReplyError(FailureCause.OUT_OF_SCHEMA, f"item {unpicked[0]} is bought, not picked")
 
 
 def reply_text(completion: Completion) -> str:

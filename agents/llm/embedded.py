@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,13 +18,14 @@ from .grammar import compact_grammar
 from .llama import LlamaServer, load_server
 from .models import find_model
 from .options import LLMOptions
-from .protocol import Capabilities, Completion, CompletionRequest, TransportError
+from .protocol import Capabilities, Completion, CompletionRequest, Message, TransportError
+from .tokens import LlamaTokens
 
 _CLOSED = "the embedded model is closed"
 
 
 class EmbeddedLLM:
-    """A GGUF model answered by llama.cpp, `slots` requests at a time.
+    """A GGUF model answered by llama.cpp, `slots` requests at a time; a `TokenCounter`.
 
     Greedy answers may still differ in the last bits with the slot and what its cache holds, so
     a run is repeatable through its journal.
@@ -50,13 +52,16 @@ class EmbeddedLLM:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._fingerprint = f"{model.name}@sha256:{file_sha256(model)}"
+        key = secrets.token_urlsafe(32)
         self._server: LlamaServer | None = load_server(
             model,
             slots=slots,
             context=context,
             threads=threads,
             prompt_cache_mib=prompt_cache_mib,
+            key=key,
         )
+        self._tokens = LlamaTokens(self._server.listening_address, key)
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix="llama")
         self._clock = clock
         self._grammars: dict[str, str] = {}
@@ -88,10 +93,28 @@ class EmbeddedLLM:
         """llama.cpp does both."""
         return Capabilities(json_schema=True, logprobs=True)
 
+    def prompt_tokens(self, messages: Sequence[Message]) -> int:
+        """Tokens of the prompt, exactly as `complete` reports them. Raises TransportError if the
+        model is closed."""
+        return len(self.prompt_ids(messages))
+
+    def text_tokens(self, text: str) -> int:
+        """Tokens of a text on its own. Raises TransportError if the model is closed."""
+        return len(self._counter().text_ids(text))
+
+    def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
+        """The prompt as the model reads it. Raises TransportError if the model is closed."""
+        return self._counter().prompt_ids(messages)
+
     async def aclose(self) -> None:
         """Waits for the answers under way, drops those not begun, and frees the model."""
         await asyncio.to_thread(self._pool.shutdown, wait=True, cancel_futures=True)
         self._server = None
+
+    def _counter(self) -> LlamaTokens:
+        if self._server is None:
+            raise TransportError(_CLOSED)
+        return self._tokens
 
     def _answer(self, body: dict[str, object]) -> Completion:
         if self._server is None:

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import os
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol
 
 from focusgroup.simulator.errors import UserError
 
+from .spins import short_spins
+
 
 class LlamaServer(Protocol):
-    """What is used of xllamacpp's server: a blocking call, safe from several threads."""
+    """What is used of xllamacpp's server: a blocking call, safe from several threads.
+
+    Attributes:
+        listening_address: of its loopback HTTP port, ``http://127.0.0.1:PORT``.
+    """
+
+    listening_address: str
 
     def handle_chat_completions(self, body: dict[str, object]) -> dict[str, object]: ...
 
 
 def load_server(
-    model: Path, *, slots: int, context: int, threads: int | None, prompt_cache_mib: int
+    model: Path, *, slots: int, context: int, threads: int | None, prompt_cache_mib: int, key: str
 ) -> LlamaServer:
     """The model in memory, ready to be asked; arguments as of `EmbeddedLLM`.
+
+    Args:
+        key: a secret, without which its HTTP port answers nobody.
 
     Raises:
         UserError: xllamacpp is not installed, or the file cannot be loaded.
@@ -40,7 +48,7 @@ def load_server(
     params.ui = False
     params.endpoint_slots = False
     # llama.cpp listens on a loopback port even when it is called in process: nobody else may ask.
-    params.api_keys = [secrets.token_urlsafe(32)]
+    params.api_keys = [key]
     try:
         server: LlamaServer = llama.Server(params)
     except (RuntimeError, ValueError) as error:
@@ -53,7 +61,7 @@ def load_server(
 
 def _library() -> ModuleType:
     try:
-        with _short_spins():
+        with short_spins():
             import xllamacpp
     except ImportError as error:
         raise UserError(
@@ -61,27 +69,6 @@ def _library() -> ModuleType:
         ) from error
     library: ModuleType = xllamacpp
     return library
-
-
-@contextmanager
-def _short_spins() -> Iterator[None]:
-    """OpenMP (GNU's, which xllamacpp uses) reads this once, when it is loaded.
-
-    Its threads wait for each other hundreds of times a token, and by default they spin for long
-    before they sleep: wherever something else needs a core, another process or the simulation
-    around the model, every token takes several times longer. A thousand turns cost nothing on an
-    idle machine (90 against 92 pages a minute on 2 cores) and keep a busy one moving (33 against
-    9). Whoever has set either variable is obeyed.
-    """
-    variable = "GOMP_SPINCOUNT"
-    if variable in os.environ or "OMP_WAIT_POLICY" in os.environ:
-        yield
-        return
-    os.environ[variable] = "1000"
-    try:
-        yield
-    finally:
-        del os.environ[variable]
 
 
 def _cores() -> int:

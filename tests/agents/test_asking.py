@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import re
 from collections.abc import Callable, Coroutine
@@ -24,7 +23,7 @@ from focusgroup.agents.llm.protocol import (
     TransportKind,
 )
 from focusgroup.agents.memory import remember
-from focusgroup.agents.reply import ReplyError, reply_text
+from focusgroup.agents.reply import AnswerReply, Pick, ReplyError, reply_text, write_answer
 from focusgroup.agents.score import log_odds
 from focusgroup.simulator.domain import Domain
 from focusgroup.simulator.errors import FailureCause, RunStopped, TurnFailed
@@ -113,21 +112,18 @@ def test_a_server_out_of_reach_fails_the_turn_at_once(visit: Visits) -> None:
 # style answer
 
 
-def says(wanted: dict[str, dict[str, object]], **rest: object) -> ScriptedLLM:
+def says(wanted: dict[str, tuple[int, bool]], *, mood: int = 5, stay: bool = False) -> ScriptedLLM:
     """Picks these titles by the numbers they bear on the page it is shown."""
 
     def answer(request: CompletionRequest) -> str:
         numbers = re.findall(r"^(\d+)\. (Film \d+)", request.messages[-1].content, re.MULTILINE)
-        picks = [{"n": int(n), **wanted[title]} for n, title in numbers if title in wanted]
-        return json.dumps({"picks": picks, "why": "war", "mood": 5, "stay": False, **rest})
+        picks = tuple(Pick(int(n), *wanted[title]) for n, title in numbers if title in wanted)
+        return write_answer(AnswerReply(picks, "war", mood, stay), stars=True, buy=True)
 
     return ScriptedLLM(answer)
 
 
-WANTED: dict[str, dict[str, object]] = {
-    "Film 1": {"stars": 5, "buy": False},
-    "Film 4": {"stars": 2, "buy": True},
-}
+WANTED = {"Film 1": (5, False), "Film 4": (2, True)}  # stars, and whether it is bought
 
 
 @pytest.mark.parametrize("page", range(4))
@@ -196,8 +192,8 @@ def test_what_is_picked_for_nobody_too_counts_for_nothing(visit: Visits) -> None
         known = "war hero" in request.messages[0].content
         wanted = {"Film 1", "Film 2"} if known else {"Film 2", "Film 5"}
         numbers = re.findall(r"^(\d+)\. (Film \d+)", request.messages[-1].content, re.MULTILINE)
-        picks = [{"n": int(n), "stars": 4, "buy": False} for n, title in numbers if title in wanted]
-        return json.dumps({"picks": picks, "why": "", "mood": 3, "stay": True})
+        picks = tuple(Pick(int(n), 4) for n, title in numbers if title in wanted)
+        return write_answer(AnswerReply(picks, "", 3, True), stars=True, buy=True)
 
     prompter, at = Prompter(load_language("en"), BOTH), visit(CATALOG)
     persona, memory = Persona("p", notes="A war hero."), remember((), ())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections.abc import Callable
 
@@ -12,6 +11,7 @@ import pytest
 from focusgroup.agents import Answer, LLMUser, OwnWord, Persona, Prompter, Voice, load_language
 from focusgroup.agents.llm import ScriptedLLM
 from focusgroup.agents.llm.protocol import Completion, CompletionRequest
+from focusgroup.agents.reply import AnswerReply, Pick, write_answer
 from focusgroup.agents.review import REVIEW_LIMIT, is_grounded
 from focusgroup.simulator.domain import Domain
 from focusgroup.simulator.errors import FailureCause, TurnFailed, UserError
@@ -40,13 +40,10 @@ Visits = Callable[..., Visit]
 
 
 def page_reply(domain: Domain, stay: bool = False) -> str:
-    picks: list[dict[str, object]] = [{"n": 1}, {"n": 2}, {"n": 3}]
-    for pick in picks:
-        if domain.has_ratings:
-            pick["stars"] = 4
-        if domain.has_prices:
-            pick["buy"] = pick["n"] == 1
-    return json.dumps({"picks": picks, "why": "", "mood": 4, "stay": stay})
+    stars = 4 if domain.has_ratings else None
+    picks = tuple(Pick(n, stars, domain.has_prices and n == 1) for n in (1, 2, 3))
+    reply = AnswerReply(picks, "", 4, stay)
+    return write_answer(reply, stars=domain.has_ratings, buy=domain.has_prices)
 
 
 def user(

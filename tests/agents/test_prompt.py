@@ -21,7 +21,8 @@ from focusgroup.agents import (
 )
 from focusgroup.agents.llm.protocol import Message
 from focusgroup.agents.memory import Memory, remember
-from focusgroup.agents.prompt import TEXT_LIMIT
+from focusgroup.agents.prompt import PAGE_TEXT, TEXT_LIMIT
+from focusgroup.agents.reply import answer_schema
 from focusgroup.simulator.domain import Domain
 from focusgroup.simulator.errors import UserError
 from focusgroup.simulator.types import (
@@ -115,6 +116,17 @@ def test_both_languages_say_the_same_things() -> None:
     assert load_language("en").templates.keys() == load_language("zh").templates.keys()
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("stars", [False, True])
+@pytest.mark.parametrize("buy", [False, True])
+def test_what_the_schema_wants_is_explained(language: str, stars: bool, buy: bool) -> None:
+    """Every field of the reply is named in the task, and no other."""
+    domain = Domain("d", has_ratings=stars, has_prices=buy)
+    task = prompter(domain, language).answer(*first_page())[1].content
+    fields = answer_schema(4, stars=stars, buy=buy)["required"]
+    assert list(dict.fromkeys(re.findall(r'"(\w+)"', task))) == fields
+
+
 def test_an_unknown_language_says_which_there_are() -> None:
     with pytest.raises(UserError, match=r"no prompts in 'fr'\. Known: en, zh"):
         load_language("fr")
@@ -168,11 +180,36 @@ def test_earlier_visits_are_summed_up_and_what_bears_on_the_page_is_recalled() -
     memory = remember((before("a"),), ())
     user = prompter().answer(PERSONA, memory, PAGES[1], (0, 1, 2, 3), CATALOG)[1].content
     so_far = user.split("Answer with JSON only.\n")[1]
-    assert so_far.splitlines()[:3] == [
+    assert so_far.splitlines()[:4] == [
         "Earlier visits: 1; pages seen: 1; picked: 1; mood 3.8 of 5.",
         "Picked there most: war.",
+        "Page 1:",
         "Knows already: Film 1 (4 stars).",
     ]
+
+
+def test_up_to_its_number_a_page_only_appends_to_the_prompt_before_it() -> None:
+    """To the byte: a prefix cache holds all but what is new."""
+    write, turns = prompter(), (turn(0, Click("i0")), turn(1), turn(2, Click("i9")))
+    prompts = [
+        write.answer(PERSONA, remember((before("a"),), turns[:n]), slate, (0, 1, 2, 3), CATALOG)
+        for n, slate in enumerate(PAGES)
+    ]
+    for number, (shorter, longer) in enumerate(pairwise(prompts), start=1):
+        assert shorter[0] == longer[0]
+        kept = shorter[1].content[: shorter[1].content.index(f"Page {number}:") + len("Page 1:")]
+        assert longer[1].content.startswith(kept)
+
+
+def test_what_is_remembered_goes_without_its_year() -> None:
+    dated = Catalog(
+        {**CATALOG, "i1": Item("i1", "Alien (1979)", ("war",)), "i0": Item("i0", "(1999)")}
+    )
+    memory = remember((before("a"),), (turn(0, Click("i0")),))
+    user = prompter().answer(PERSONA, memory, PAGES[0], (0, 1, 2, 3), dated)[1].content
+    assert "Knows already: Alien (4 stars)." in user
+    assert "Page 1: picked (1999)\n" in user
+    assert ". Alien (1979): war" in user
 
 
 def test_item_numbers_follow_the_order() -> None:
@@ -183,7 +220,8 @@ def test_item_numbers_follow_the_order() -> None:
 
 
 def test_prices_are_shown_where_there_are_prices() -> None:
-    assert prompter(SHOP).item(CATALOG["i0"]) == "Film 0: drama, $2.50"
+    assert prompter(SHOP).item(CATALOG["i0"]) == "Film 0: drama $2.50"
+    assert prompter(replace(SHOP, currency="")).item(CATALOG["i0"]) == "Film 0: drama, 2.50"
     assert prompter(FILMS).item(CATALOG["i0"]) == "Film 0: drama"
 
 
@@ -211,6 +249,17 @@ def test_a_huge_description_is_cut() -> None:
     user = prompter().answer(persona, memory, slate, order, catalog)[1].content
     assert len(user) < 1100
     assert "\u2026" in user
+
+
+@pytest.mark.parametrize("k", [1, 10, 60])
+def test_descriptions_share_the_room_of_a_page(k: int) -> None:
+    ids = tuple(f"i{n}" for n in range(k))
+    catalog = Catalog({i: Item(i, "Film", ("war",), "d" * 99 + "e" * 9000) for i in ids})
+    user = prompter().answer(PERSONA, remember((), ()), Slate(ids), range(k), catalog)[1].content
+    lines = [line for line in user.splitlines() if re.match(r"\d+\. ", line)]
+    limit = {1: TEXT_LIMIT, 10: PAGE_TEXT // 10, 60: 45}[k]
+    assert {len(line.split("war. ")[1]) for line in lines} == {limit}
+    assert all(" \u2026 e" in line for line in lines)
 
 
 def test_an_item_the_catalogue_lost_keeps_its_id_in_the_history() -> None:

@@ -29,6 +29,7 @@ from focusgroup.agents.llm import (
     JournalMode,
     ScriptedLLM,
 )
+from focusgroup.agents.reply import AnswerReply, Pick, write_answer
 from focusgroup.scenarios.certify.ground import Ground, lay_ground
 from focusgroup.scenarios.certify.panel import Panel, seat_panel
 from focusgroup.scenarios.certify.paper import set_exam
@@ -90,14 +91,8 @@ class Page:
 
 def picks(numbers: Sequence[int]) -> str:
     """A reply of style `answer`."""
-    return json.dumps(
-        {
-            "picks": [{"n": n, "stars": 4} for n in numbers[:5]],
-            "why": "so it is",
-            "mood": 3,
-            "stay": True,
-        }
-    )
+    liked = tuple(Pick(n, 4) for n in numbers[:5])
+    return write_answer(AnswerReply(liked, "so it is", 3, True), stars=True)
 
 
 def honest(request: CompletionRequest) -> str | Completion:

@@ -1,0 +1,246 @@
+"""How many tokens a page costs, and how many of them a server's prefix cache does not hold.
+
+A real simulation runs against a model that makes up plausible answers after a delay, 64 requests in
+flight; every prompt is recorded in the order of sending, counted with a real tokenizer (SmolLM2's,
+by llama.cpp), and sent through a simulated prefix cache.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import math
+import random
+import re
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean, median
+
+from machine import print_json
+from prefix_cache import BLOCK, PrefixCache
+
+from focusgroup.agents.llm import (
+    Capabilities,
+    Completion,
+    CompletionRequest,
+    Journal,
+    JournaledLLM,
+    Line,
+    LLMSpec,
+    find_model,
+)
+from focusgroup.agents.llm.embedded import EmbeddedLLM
+from focusgroup.agents.reply import AnswerReply, Pick, write_answer
+from focusgroup.scenarios.build import Means, build
+from focusgroup.scenarios.scenario import scenario_from
+from focusgroup.simulator import MemoryStore
+
+DATASETS = ("movies", "groceries")
+ARMS = ("popularity", "item_knn", "content", "random")
+IN_FLIGHT, CACHE_BLOCKS = 64, 10_000
+BARS = {"prompt_tokens": 700, "answer_tokens": 40, "uncached_prompt_tokens": 250}
+_LINE = re.compile(r"^(\d+)\. (.+)$", re.MULTILINE)
+_STAYS, _PICKS = 0.85, (0, 1, 1, 2, 2, 3)  # made up: "few, often none"
+_REASONS = (
+    "{0} is the kind of thing I like",
+    "I have heard good things about {0}",
+    "nothing here is for me",
+    "{0} fits what I usually choose",
+    "a change from what I had last time",
+    "good value and I need it anyway",
+)
+
+
+@dataclass
+class MadeUp:
+    """A model that answers any page, each prompt always the same, after a log-normal delay.
+
+    Attributes:
+        stream: what happened in order: (request, None) when it was sent, (request, reply) when it
+            was answered.
+    """
+
+    delay: float = 0.02
+    fingerprint: str = "made-up"
+    stream: list[tuple[CompletionRequest, str | None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._slots = asyncio.Semaphore(IN_FLIGHT)
+
+    async def complete(self, request: CompletionRequest) -> Completion:
+        rng = random.Random(request.key(self.fingerprint))
+        async with self._slots:
+            self.stream.append((request, None))
+            await asyncio.sleep(self.delay * rng.lognormvariate(0, 0.5))
+            if request.top_logprobs:
+                p = rng.random()
+                said, logprobs = "yes", (("yes", math.log(p)), ("no", math.log(1 - p)))
+            else:
+                said, logprobs = _page_answered(request, rng), None
+            self.stream.append((request, said))
+        return Completion(said, logprobs=logprobs)
+
+    async def capabilities(self) -> Capabilities:
+        return Capabilities(json_schema=True, logprobs=True)
+
+    async def aclose(self) -> None:
+        pass
+
+
+def _page_answered(request: CompletionRequest, rng: random.Random) -> str:
+    """A few picks, stars or purchases where they are asked for, a reason in a few words."""
+    task, _, page = request.messages[-1].content.rpartition("<<<")
+    items = _LINE.findall(page)
+    stars, buy = '"stars"' in task, '"buy"' in task
+    chosen = rng.sample(items, min(len(items), rng.choice(_PICKS)))
+    picks = tuple(
+        Pick(int(n), rng.randint(1, 5) if stars else None, buy and rng.random() < 0.4)
+        for n, _ in chosen
+    )
+    title = re.split(r"[:(]", (chosen or items)[0][1])[0].strip()
+    why = rng.choice(_REASONS).format(title)[:48]
+    reply = AnswerReply(picks, why, rng.randint(1, 5), rng.random() < _STAYS)
+    return write_answer(reply, stars=stars, buy=buy)
+
+
+@dataclass(frozen=True, slots=True)
+class MadeUpLine(Line):
+    """Opens the made-up model whatever is asked for."""
+
+    model: MadeUp = field(default_factory=MadeUp)
+
+    def open(self, spec: LLMSpec) -> JournaledLLM:
+        return JournaledLLM(self.model, self.journal, self.mode)
+
+
+async def stream_of(dataset: str, style: str, users: int) -> MadeUp:
+    """The requests of a run: 4 arms, up to 5 pages of 10 items, 2 rounds."""
+    scenario = scenario_from(
+        {
+            "title": "tokens",
+            "data": {"name": dataset},
+            "rounds": 2,
+            "recommenders": list(ARMS),
+            "audiences": {
+                "asked": {"users": users, "style": style, "llm": "openai:made-up@http://127.0.0.1"}
+            },
+        }
+    )
+    model = MadeUp()
+    with tempfile.TemporaryDirectory() as folder, Journal(Path(folder) / "j.sqlite") as journal:
+        experiment = await build(scenario, Means(MadeUpLine(journal, model=model)))
+        await experiment.execute(MemoryStore())
+    return model
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Tokens of one request; `late` are not cached if blocks only count once they are answered."""
+
+    cell: tuple[int, int]
+    prompt: int
+    answer: int
+    uncached: int
+    late: int
+    unbounded: int
+
+
+def costs(stream: Iterable[tuple[CompletionRequest, str | None]], llm: EmbeddedLLM) -> list[Cost]:
+    """What each request cost, in the order of sending."""
+    cache, slow, endless = PrefixCache(CACHE_BLOCKS), PrefixCache(CACHE_BLOCKS), PrefixCache(10**9)
+    ids: dict[int, list[int]] = {}
+    answers: dict[int, int] = {}
+    sent: list[tuple[int, tuple[int, int], int, int, int, int]] = []
+    for request, said in stream:
+        key = id(request)
+        if said is None:
+            tokens = ids[key] = llm.prompt_ids(request.messages)
+            found, late, most = cache.send(tokens), slow.cached(tokens), endless.send(tokens)
+            sent.append((key, _cell(request), len(tokens), found, late, most))
+        else:
+            slow.keep(ids.pop(key))
+            answers[key] = llm.text_tokens(said) + 1  # and the token that ends it
+    return [
+        Cost(cell, n, answers[key], n - found, n - late, n - most)
+        for key, cell, n, found, late, most in sent
+    ]
+
+
+def _cell(request: CompletionRequest) -> tuple[int, int]:
+    """(round, page), from 1, as the prompt shows them."""
+    page = request.messages[-1].content
+    return 1 + ("Earlier visits" in page), 1 + len(re.findall(r"^Page \d+: ", page, re.MULTILINE))
+
+
+def figures(found: Sequence[Cost]) -> dict[str, object]:
+    """Medians a request, over all and by round and page."""
+    cells: defaultdict[tuple[int, int], list[Cost]] = defaultdict(list)
+    for one in found:
+        cells[one.cell].append(one)
+    return {
+        "requests": len(found),
+        **_medians(found),
+        "uncached_if_kept_when_answered": median(one.late for one in found),
+        "uncached_in_an_unbounded_cache": median(one.unbounded for one in found),
+        "mean_uncached_prompt_tokens": round(fmean(one.uncached for one in found), 1),
+        "share_of_prompt_tokens_cached": round(
+            1 - sum(one.uncached for one in found) / sum(one.prompt for one in found), 3
+        ),
+        "longest_prompt": max(one.prompt for one in found),
+        "longest_answer": max(one.answer for one in found),
+        "by_round_and_page": {
+            f"round {round_} page {page}": {"requests": len(own), **_medians(own)}
+            for (round_, page), own in sorted(cells.items())
+        },
+    }
+
+
+def _medians(found: Sequence[Cost]) -> dict[str, float]:
+    return {
+        "prompt_tokens": median(one.prompt for one in found),
+        "answer_tokens": median(one.answer for one in found),
+        "uncached_prompt_tokens": median(one.uncached for one in found),
+    }
+
+
+def judged(measured: Mapping[str, object]) -> dict[str, object]:
+    """Each bar, what was measured, and whether it is met."""
+    return {
+        name: {"bar": bar, "measured": measured[name], "met": bool(measured[name] <= bar)}  # type: ignore[operator]
+        for name, bar in BARS.items()
+    }
+
+
+def main() -> None:
+    """Print the figures as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="(the only format there is)")
+    parser.add_argument("--users", type=int, default=64)
+    parser.add_argument("--score-users", type=int, default=8, help="users of style score; 0: none")
+    options = parser.parse_args()
+    llm = EmbeddedLLM(find_model("smollm2"), slots=1)
+    results: dict[str, object] = {
+        "tokenizer": llm.fingerprint,
+        "cache": {"blocks": CACHE_BLOCKS, "tokens_in_a_block": BLOCK},
+        "in_flight": IN_FLIGHT,
+        "arms": list(ARMS),
+    }
+    try:
+        for dataset in DATASETS:
+            answered = figures(
+                costs(asyncio.run(stream_of(dataset, "answer", options.users)).stream, llm)
+            )
+            results[dataset] = {"bars": judged(answered), "answer": answered}
+            if options.score_users:
+                scored = asyncio.run(stream_of(dataset, "score", options.score_users))
+                results[dataset]["score, an item"] = figures(costs(scored.stream, llm))  # type: ignore[index]
+    finally:
+        asyncio.run(llm.aclose())
+    print_json(results)
+
+
+if __name__ == "__main__":
+    main()
