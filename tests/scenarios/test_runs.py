@@ -145,7 +145,7 @@ def test_a_killed_feedback_loop_resumes_to_the_same_result(focusgroup: Run, worl
 def test_failures_are_counted_shown_and_retried(focusgroup: Run, world: Path, server: Any) -> None:
     path = _speaking(world, "{agent: llm, users: 8}")
     server.order("well", 2)  # the probe of what the server can do
-    server.mix(0.8, ("prose", "cut", "empty"))
+    server.mix(0.6, ("prose", "cut", "empty"))
     out = world / "run"
     ran = focusgroup("run", path, *_llm(server), "--out", out)
     assert ran.code == 0, ran.err
@@ -157,7 +157,7 @@ def test_failures_are_counted_shown_and_retried(focusgroup: Run, world: Path, se
         assert sum(row["causes"].values()) == row["failed_pages"]
         for cause, count in row["causes"].items():
             causes[cause] = causes.get(cause, 0) + count
-    assert set(causes) == {"not_json", "truncated", "empty"} and sum(causes.values()) >= 4
+    assert set(causes) >= {"not_json", "truncated", "empty"} and sum(causes.values()) >= 4
     assert "not json" in (out / "report.html").read_text()
     server.behave()
     retried = focusgroup("resume", out, "--retry-failed", "--quiet")

@@ -73,7 +73,8 @@ def instance_of(schema: dict[str, Any], draw: Draw, path: str = "$") -> Any:
 
 def _list_of(schema: dict[str, Any], draw: Draw, path: str) -> list[Any]:
     low, high = schema.get("minItems", 0), schema.get("maxItems", 2)
-    count = low + int(draw(path) * (high - low + 1))
+    # Lists side by side are of one length: what belongs together may be written in two.
+    count = low + int(draw(f"{path.rpartition('.')[0]}#") * (high - low + 1))
     listed = schema["items"].get("enum")
     if listed:
         # Far apart in what may be said, so that no item is named twice.
