@@ -63,9 +63,11 @@ def instance_of(schema: dict[str, Any], draw: Draw, path: str = "$") -> Any:
         return None
     low = schema.get("minimum", 0)
     if kind == "integer" and (place := re.search(r"\[(\d+)\]", path)):
-        # Entries of a list count on from one draw, so that no number stands in it twice.
+        # Entries of a list count on from one draw, so that no number stands in it twice; lists of
+        # the same numbers side by side are alike: what is bought is among what is picked.
         span = schema.get("maximum", low + 4) - low + 1
-        first = int(draw(path.replace(place.group(), "[]")) * span)
+        parent = path[: place.start()].rpartition(".")[0]
+        first = int(draw(f"{parent}[] of {span}") * span)
         return low + (first + int(place.group(1))) % span
     number = low + draw(path) * (schema.get("maximum", low + 4) - low + (kind == "integer"))
     return int(number) if kind == "integer" else number
