@@ -89,6 +89,14 @@ class _Portraits(Mapping[str, Persona]):
         self._telling, self._demographics = telling, demographics
         self._kept = lru_cache(maxsize=KEPT)(self._painted)
 
+    def __getstate__(self) -> dict[str, object]:
+        # A cache cannot travel to another process, and need not.
+        return {name: value for name, value in vars(self).items() if name != "_kept"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        vars(self).update(state)
+        self._kept = lru_cache(maxsize=KEPT)(self._painted)
+
     def __getitem__(self, user_id: str) -> Persona:
         if user_id not in self._user_ids:
             raise KeyError(user_id)
