@@ -26,7 +26,7 @@ TITLE_LIMIT = 90
 TEXT_LIMIT = 400
 PAGE_TEXT = 1000  # characters that the descriptions on one page share
 RECALLED = 1  # earlier picks named beside a page: they change with it, so no cache holds them
-_YEAR = re.compile(r"\s*\(\d{4}\)$")
+_YEAR = re.compile(r"(?<!\s)\s*\(\d{4}\)$")  # from the first space of a run only: linear
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,8 @@ class Prompter:
             if (level := getattr(persona, trait)) is not None
         ]
         if persona.demographics:
-            facts = (f"{fence(k, 40)} {fence(v, 60)}" for k, v in persona.demographics)
+            # Fenced once more, as the two together may spell what neither does.
+            facts = (fence(f"{fence(k, 40)} {fence(v, 60)}") for k, v in persona.demographics)
             lines.append(say("persona", "demographics").format(say("list").join(facts)))
         if persona.notes:
             lines.append(fence(persona.notes, TEXT_LIMIT))
