@@ -253,12 +253,12 @@ def test_a_redirect_is_not_followed_and_says_what_to_do(server, monkeypatch):
 
 def test_a_reply_beyond_the_limit_is_cut_off(raw_server, request_one):
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {REPLY_LIMIT * 100}\r\n\r\n".encode()
-    with raw_server(head, endless=True) as (url, sent):
+    with raw_server(head, endless=True) as (url, raw):
         model = OpenAILLM("m", url, timeout=30)
         with pytest.raises(TransportError, match="more than 10 MB") as caught:
             run(model, model.complete(request_one))
         assert caught.value.kind is TransportKind.TOO_LARGE
-    assert sent() < 3 * REPLY_LIMIT, "the rest is never read"
+    assert raw.sent < 3 * REPLY_LIMIT, "the rest is never read"
 
 
 def test_a_refused_connection_is_told_from_a_dropped_one(request_one):
