@@ -13,7 +13,10 @@ from .options import LLMOptions
 from .protocol import LLM
 
 GROUP = "focusgroup.backends"
-GRAMMAR = "embedded | embedded:PATH | embedded:hf:OWNER/REPO/FILE | openai:MODEL@URL | none"
+GRAMMAR = (
+    "embedded | embedded:PATH | embedded:hf:OWNER/REPO/FILE | openai:MODEL@URL[,URL...] | "
+    "vllm:MODEL[?option=value&...] | transformers:MODEL[?option=value&...] | none"
+)
 
 # module:function of an opener, imported only when it is asked for.
 _BACKENDS = {

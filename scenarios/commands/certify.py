@@ -17,7 +17,14 @@ from typing import Annotated, Never, TypeVar
 import typer
 from tqdm import tqdm
 
-from focusgroup.agents.llm import Budget, Journal, JournalMode, LLMOptions, parse_llm
+from focusgroup.agents.llm import (
+    GRAMMAR,
+    Budget,
+    Journal,
+    JournalMode,
+    LLMOptions,
+    parse_llm,
+)
 from focusgroup.agents.styles import Style
 from focusgroup.scenarios.certificates import FOLDER
 from focusgroup.scenarios.certify.certify import Decision, Wanted
@@ -41,7 +48,7 @@ def certify(
     llm: Annotated[
         str | None,
         typer.Option(
-            help="embedded | embedded:PATH | openai:MODEL@URL (default: the behaviour model alone)",
+            help=f"{GRAMMAR} (default: the behaviour model alone)",
             metavar="MODEL",
         ),
     ] = None,

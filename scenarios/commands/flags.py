@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from focusgroup.agents.llm import SESSIONS_A_CALL, Budget, JournalMode, LLMOptions
+from focusgroup.agents.llm import GRAMMAR, SESSIONS_A_CALL, Budget, JournalMode, LLMOptions
 from focusgroup.scenarios.cluster.crew import Cluster
 from focusgroup.scenarios.cluster.place import Place
 from focusgroup.scenarios.cluster.ray_cluster import ray_cluster
@@ -27,7 +27,7 @@ Seed = Annotated[int | None, typer.Option(help="Seed of the whole run.")]
 Users = Annotated[int | None, typer.Option(min=1, help="Users of every audience.")]
 Llm = Annotated[
     str | None,
-    typer.Option(help="embedded | embedded:PATH | openai:MODEL@URL | none", metavar="MODEL"),
+    typer.Option(help=GRAMMAR, metavar="MODEL"),
 ]
 Style = Annotated[str | None, typer.Option(help="answer | score", metavar="STYLE")]
 Concurrency = Annotated[int, typer.Option(min=1, help="Most sessions in flight at once.")]
