@@ -144,10 +144,10 @@ def _check_lists(reply: _Written, k: int, *, stars: bool, buy: bool) -> None:
             raise ReplyError(FailureCause.OUT_OF_SCHEMA, problem)
     for name, numbers in (("picks", reply.picks), ("buy", reply.buy)):
         if wrong := [n for n in numbers if not 1 <= n <= k]:
-            raise ReplyError(FailureCause.OUT_OF_SCHEMA, f"{name}: item number {wrong[0]} of {k}")
+            raise ReplyError(FailureCause.WRONG_ITEM, f"{name}: item number {wrong[0]} of {k}")
         if len(set(numbers)) < len(numbers):
             problem = f"{name}: an item named twice: {numbers[:20]}"
-            raise ReplyError(FailureCause.OUT_OF_SCHEMA, problem)
+            raise ReplyError(FailureCause.DUPLICATE_ITEM, problem)
     if stars and len(reply.stars) != len(reply.picks):
         problem = f"{len(reply.picks)} picks, but {len(reply.stars)} stars"
         raise ReplyError(FailureCause.OUT_OF_SCHEMA, problem)
