@@ -8,8 +8,8 @@ assumed parts (slot, fatigue, price change) that a log without pages cannot iden
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,7 @@ from focusgroup.simulator.protocols import Visit
 from focusgroup.simulator.types import (
     Action,
     Click,
-    Event,
     Interaction,
-    Item,
     Leave,
     NextPage,
     Purchase,
@@ -35,7 +33,8 @@ from .assumed import Assumed
 from .choice import Choice, sigmoid
 from .decide import leave_reason
 from .features import CHOICE, SIGNALS, FeatureSpace, UserSide
-from .memory import FATIGUE_PER_PAGE, SATISFACTION_WEIGHT, Memory, remember
+from .folded import FoldedUsers, fold
+from .memory import FATIGUE_PER_PAGE, SATISFACTION_WEIGHT, Memory, Mood, mood
 from .pages import Pages
 from .stars import Stars
 
@@ -44,6 +43,7 @@ Integers = NDArray[np.int64]
 MAX_CLICK = 0.95
 # What a click is worth to the page's satisfaction where nobody rates: assumed.
 CLICK_WORTH, PURCHASE_WORTH = 0.5, 0.8
+_NEXT = NextPage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +85,15 @@ class BehaviourModel:
         self,
         slates: Sequence[Slate],
         visits: Sequence[Visit],
-        memories: Sequence[Memory],
-        history: Callable[[str], Sequence[Interaction]],
+        memories: Sequence[Memory | Mood],
+        users: FoldedUsers,
         opinion_log_odds: Floats | None = None,
         opinion_star_log_odds: Floats | float = 0.0,
     ) -> list[Response]:
         """Probabilities and draws for many pages at once, each as if it were alone.
 
         Args:
-            history: a user's log interactions.
+            users: folded in by this model's feature space.
             opinion_log_odds: what the language model's opinion adds, one number a slot of all
                 pages in a row, or None.
             opinion_star_log_odds: the same, to the log-odds of more than 1, 2, 3, 4 stars.
@@ -102,33 +102,23 @@ class BehaviourModel:
             return []
         ids = list(dict.fromkeys(visit.user_id for visit in visits))
         row_of = {user_id: row for row, user_id in enumerate(ids)}
-        users = self._users([history(user_id) for user_id in ids])
+        folded = users.of(ids)
         pages = Pages.of(slates, visits, memories, row_of, self.space.index.position)
-        log_odds = self.choice.log_odds(self.space.choice(users, pages.users, pages.items))
+        log_odds = self.choice.log_odds(self.space.choice(folded, pages.users, pages.items))
         log_odds = log_odds + self._assumed(pages)
         if opinion_log_odds is not None:
             log_odds = log_odds + opinion_log_odds
-        slots = self._slots(pages, users, sigmoid(log_odds), opinion_star_log_odds)
+        slots = self._slots(pages, folded, sigmoid(log_odds), opinion_star_log_odds)
         satisfaction = 1 - np.multiply.reduceat(1 - slots.worth(), pages.starts)
         fatigue = np.array([m.fatigue + (1 - m.fatigue) * FATIGUE_PER_PAGE for m in memories])
         p_leave = self._p_leave(memories, satisfaction, fatigue)
-        leaves = pages.draw_leave() < p_leave
-        responses = []
-        for n, (slate, visit) in enumerate(zip(slates, visits, strict=True)):
-            start = int(pages.starts[n])
-            shown = [(slot, visit.catalog[i]) for slot, i in enumerate(slate.item_ids, start)]
-            actions = [action for slot, item in shown for action in slots.actions(slot, item)]
-            odds = tuple(slots.odds(slot) for slot, _ in shown)
-            pleased = float(satisfaction[n])
-            last = Leave(leave_reason(pleased, float(fatigue[n]))) if leaves[n] else NextPage()
-            responses.append(Response((*actions, last), pleased, odds, p_leave=float(p_leave[n])))
-        return responses
+        return _responses(pages, slots, satisfaction, fatigue, p_leave)
 
     def judge(
         self, histories: Sequence[Sequence[Interaction]], rows: Integers, items: Integers
     ) -> Judgement:
         """What it thinks of pairs: user `rows[i]` of `histories`, item at position `items[i]`."""
-        users = self._users(histories)
+        users = fold(self.space, histories)
         log_odds = self.choice.log_odds(self.space.choice(users, rows, items))
         if self.stars is None:
             return Judgement(log_odds, None, None)
@@ -141,14 +131,8 @@ class BehaviourModel:
         self, histories: Sequence[Sequence[Interaction]], rows: Integers, items: Integers
     ) -> Mapping[str, Floats]:
         """Each thing the choice model looks at, alone: name -> a number a pair."""
-        features = self.space.choice(self._users(histories), rows, items)
+        features = self.space.choice(fold(self.space, histories), rows, items)
         return {name: features[:, CHOICE.index(name)] for name in SIGNALS}
-
-    def _users(self, histories: Sequence[Sequence[Interaction]]) -> UserSide:
-        return self.space.users(
-            [[(i.item_id, _weight(i)) for i in h] for h in histories],
-            [[(i.item_id, i.value) for i in h if i.event is Event.RATE] for h in histories],
-        )
 
     def _assumed(self, pages: Pages) -> Floats:
         """Log-odds of slots that the log does not identify."""
@@ -178,7 +162,9 @@ class BehaviourModel:
         expected = self.stars.expected(features, star_log_odds)
         return _Slots(click, purchase, clicked, bought, stars, expected)
 
-    def _p_leave(self, memories: Sequence[Memory], satisfaction: Floats, fatigue: Floats) -> Floats:
+    def _p_leave(
+        self, memories: Sequence[Memory | Mood], satisfaction: Floats, fatigue: Floats
+    ) -> Floats:
         """Probability of leaving after pages of this satisfaction, with this fatigue after them."""
         a = self.assumed
         before = np.array([memory.satisfaction for memory in memories])
@@ -205,17 +191,45 @@ class _Slots:
             return np.where(self.clicked, (self.stars - 1) / 4, 0.0)
         return np.where(self.bought, PURCHASE_WORTH, np.where(self.clicked, CLICK_WORTH, 0.0))
 
-    def odds(self, slot: int) -> SlotOdds:
-        stars = None if self.expected_stars is None else float(self.expected_stars[slot])
-        return SlotOdds(float(self.click[slot]), float(self.purchase[slot]), stars)
+    def odds(self) -> list[SlotOdds]:
+        click, purchase = self.click.tolist(), self.purchase.tolist()
+        if self.expected_stars is None:
+            return list(map(SlotOdds, click, purchase))
+        return list(map(SlotOdds, click, purchase, self.expected_stars.tolist()))
 
-    def actions(self, slot: int, item: Item) -> Iterator[Action]:
-        if self.clicked[slot]:
-            yield Click(item.item_id)
-        if self.bought[slot]:
-            yield Purchase(item.item_id, item.price or 0.0)
-        if self.clicked[slot] and self.stars is not None:
-            yield Rate(item.item_id, float(self.stars[slot]))
+    def actions(self, pages: Pages) -> list[list[Action]]:
+        """What is done on each page, slot by slot. Nothing is bought that was not clicked."""
+        done: list[list[Action]] = [[] for _ in pages.visits]
+        for slot in np.flatnonzero(self.clicked).tolist():
+            page, item_id = pages.page[slot], pages.ids[slot]
+            done[page].append(Click(item_id))
+            if self.bought[slot]:
+                price = pages.visits[page].catalog[item_id].price
+                done[page].append(Purchase(item_id, price or 0.0))
+            if self.stars is not None:
+                done[page].append(Rate(item_id, float(self.stars[slot])))
+        return done
+
+
+def _responses(
+    pages: Pages, slots: _Slots, satisfaction: Floats, fatigue: Floats, p_leave: Floats
+) -> list[Response]:
+    """One a page; all but `slots` are arrays of pages, `fatigue` as it is after the page."""
+    actions, odds = slots.actions(pages), slots.odds()
+    ends = [*pages.starts[1:].tolist(), len(odds)]
+    leaves = (pages.draw_leave() < p_leave).tolist()
+    return [
+        Response(
+            (*done, Leave(leave_reason(pleased, tired)) if left else _NEXT),
+            pleased,
+            tuple(odds[start:end]),
+            p_leave=chance,
+        )
+        for done, start, end, pleased, tired, left, chance in zip(
+            actions, pages.starts.tolist(), ends, satisfaction.tolist(), fatigue.tolist(),
+            leaves, p_leave.tolist(), strict=True,
+        )
+    ]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,12 +238,12 @@ class StatisticalUser:
 
     model: BehaviourModel
     history: Callable[[str], Sequence[Interaction]]
+    users: FoldedUsers = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "users", FoldedUsers(self.model.space, self.history))
 
     def respond_many(self, slates: Sequence[Slate], visits: Sequence[Visit]) -> list[Response]:
         """One response a page; a page's response does not depend on the others."""
-        memories = [remember(visit.past, visit.turns) for visit in visits]
-        return self.model.respond(slates, visits, memories, self.history)
-
-
-def _weight(interaction: Interaction) -> float:
-    return interaction.value if interaction.event is Event.PURCHASE else 1.0
+        moods = [mood(visit.past, visit.turns) for visit in visits]
+        return self.model.respond(slates, visits, moods, self.users)

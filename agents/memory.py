@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from focusgroup.simulator.types import (
     Catalog,
@@ -60,6 +61,27 @@ class Memory:
     fatigue: float
     satisfaction: float
     satisfaction_before: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Mood:
+    """Of a memory no more than arithmetic asks for; see `Memory`."""
+
+    shown: Mapping[str, int]
+    fatigue: float
+    satisfaction: float
+
+
+def mood(past: Sequence[Session], turns: Sequence[Turn]) -> Mood:
+    """The same fold as `remember`, without what was picked."""
+    fatigue, satisfaction = 0.0, 0.5
+    for session in past:
+        if answered := _answered(session.turns):
+            fatigue, satisfaction = _evolve(fatigue * FATIGUE_KEPT, satisfaction, answered)
+    answered = _answered(turns)
+    fatigue, satisfaction = _evolve(fatigue * FATIGUE_KEPT, satisfaction, answered)
+    shown = Counter(chain.from_iterable(slate.item_ids for _, slate, _ in answered))
+    return Mood(shown, fatigue, satisfaction)
 
 
 def remember(past: Sequence[Session], turns: Sequence[Turn]) -> Memory:

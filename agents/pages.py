@@ -12,7 +12,7 @@ from focusgroup.simulator.noise import item_uniforms, key_of, leave_uniforms
 from focusgroup.simulator.protocols import Visit
 from focusgroup.simulator.types import Slate
 
-from .memory import Memory
+from .memory import Memory, Mood
 
 Floats = NDArray[np.float64]
 
@@ -22,8 +22,9 @@ class Pages:
     """One page of each visit. Arrays `of slots` have one entry a slot of all pages in a row.
 
     Attributes:
-        slates, visits, memories: one a page.
-        starts: of pages: where each page's slots begin.
+        ids: of slots: item ids.
+        visits: one a page.
+        starts: of pages: where each page's slots begin. page: of slots: the number of the page.
         users: of slots: row of the page's user.
         items: of slots: position of the item in the model's catalogue.
         keys, visit_keys, nth: of slots: what the noise is counted by.
@@ -31,10 +32,10 @@ class Pages:
         fatigue: of slots. log_price: of slots, as shown now, NaN where there is none.
     """
 
-    slates: Sequence[Slate]
+    ids: Sequence[str]
     visits: Sequence[Visit]
-    memories: Sequence[Memory]
     starts: NDArray[np.int64]
+    page: NDArray[np.int64]
     users: NDArray[np.int64]
     items: NDArray[np.int64]
     keys: NDArray[np.uint64]
@@ -49,7 +50,7 @@ class Pages:
         cls,
         slates: Sequence[Slate],
         visits: Sequence[Visit],
-        memories: Sequence[Memory],
+        memories: Sequence[Memory | Mood],
         row_of: Mapping[str, int],
         position: Mapping[str, int],
     ) -> Pages:
@@ -58,25 +59,32 @@ class Pages:
         Args:
             row_of: user id -> row. position: item id -> position in the catalogue.
         """
-        sizes = [len(slate.item_ids) for slate in slates]
-        shown = [
-            (item_id, visit, memory)
-            for slate, visit, memory in zip(slates, visits, memories, strict=True)
+        sizes = np.array([len(slate.item_ids) for slate in slates])
+        starts = np.cumsum(sizes) - sizes
+        page = np.repeat(np.arange(len(slates)), sizes)
+        ids = [item_id for slate in slates for item_id in slate.item_ids]
+        prices = [
+            item.price or np.nan
+            for slate, visit in zip(slates, visits, strict=True)
+            for item in map(visit.catalog.by_id.__getitem__, slate.item_ids)
+        ]
+        nth = [
+            memory.shown.get(item_id, 0)
+            for slate, memory in zip(slates, memories, strict=True)
             for item_id in slate.item_ids
         ]
-        prices = [visit.catalog[item_id].price or np.nan for item_id, visit, _ in shown]
         return cls(
-            slates=slates,
+            ids=ids,
             visits=visits,
-            memories=memories,
-            starts=np.cumsum([0, *sizes[:-1]]),
-            users=np.array([row_of[visit.user_id] for _, visit, _ in shown], np.int64),
-            items=np.array([position[item_id] for item_id, _, _ in shown], np.int64),
-            keys=np.array([key_of(item_id) for item_id, _, _ in shown], np.uint64),
-            visit_keys=np.array([visit.noise.key for _, visit, _ in shown], np.uint64),
-            nth=np.array([memory.shown[item_id] for item_id, _, memory in shown], np.uint64),
-            slot=np.concatenate([np.arange(1.0, size + 1) for size in sizes]),
-            fatigue=np.array([memory.fatigue for _, _, memory in shown]),
+            starts=starts,
+            page=page,
+            users=np.array([row_of[visit.user_id] for visit in visits], np.int64)[page],
+            items=np.array([position[item_id] for item_id in ids], np.int64),
+            keys=np.array([key_of(item_id) for item_id in ids], np.uint64),
+            visit_keys=np.array([visit.noise.key for visit in visits], np.uint64)[page],
+            nth=np.array(nth, np.uint64),
+            slot=(np.arange(len(ids)) - starts[page] + 1).astype(np.float64),
+            fatigue=np.array([memory.fatigue for memory in memories])[page],
             log_price=np.log(np.array(prices, dtype=np.float64)),
         )
 

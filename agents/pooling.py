@@ -8,7 +8,7 @@ a weight near zero.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from focusgroup.simulator.types import Interaction, Opinion, Response, Slate
 from .behaviour import BehaviourModel, Judgement
 from .calibration_pages import CalibrationPage
 from .elicit import Elicited
+from .folded import FoldedUsers
 from .memory import Memory
 from .offset_logit import slopes_beside
 from .stars import LEVELS
@@ -68,11 +69,15 @@ class Pooled:
     model: BehaviourModel
     history: Callable[[str], Sequence[Interaction]]
     weight: OpinionWeight
+    users: FoldedUsers = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "users", FoldedUsers(self.model.space, self.history))
 
     def decide(self, slate: Slate, visit: Visit, memory: Memory, said: Elicited) -> Response:
         added = self.weight.log_odds(said.opinion)
         stars = self.weight.star_log_odds(said.opinion)
-        response = self.model.respond([slate], [visit], [memory], self.history, added, stars)[0]
+        response = self.model.respond([slate], [visit], [memory], self.users, added, stars)[0]
         return replace(response, opinion=said.opinion, completion_keys=said.completion_keys)
 
 

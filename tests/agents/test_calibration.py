@@ -14,6 +14,7 @@ from scipy.stats import rankdata
 
 from focusgroup.agents import Assumed, BehaviourModel, StatisticalUser, fit_behaviour, pairs
 from focusgroup.agents.choice import sigmoid
+from focusgroup.agents.folded import FoldedUsers
 from focusgroup.agents.memory import remember
 from focusgroup.simulator.domain import Domain
 from focusgroup.simulator.errors import UserError
@@ -272,9 +273,8 @@ def test_a_log_of_clicks_without_ratings_prices_or_attributes(films: Any) -> Non
     )
     assert model.stars is None
     visit = Visit("u000", "a", 0, 0, (), (), bare, Noise(0, "u000", 0))
-    (response,) = model.respond(
-        [Slate(tuple(bare)[:20])], [visit], [remember((), ())], lambda _: films.interactions("u000")
-    )
+    users = FoldedUsers(model.space, films.interactions)
+    (response,) = model.respond([Slate(tuple(bare)[:20])], [visit], [remember((), ())], users)
     assert response.odds is not None
     assert {(o.purchase, o.stars) for o in response.odds} == {(0.0, None)}
     assert {type(action) for action in response.actions} <= {Click, NextPage, Leave}
