@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -25,6 +26,8 @@ _BACKENDS = {
     "transformers": "focusgroup.agents.llm.transformers:open_transformers",
     "vllm": "focusgroup.agents.llm.vllm:open_vllm",
 }
+
+_WORD = re.compile(r"[\w.+-]{0,40}")
 
 Opener = Callable[[str, LLMOptions], LLM]
 
@@ -52,7 +55,9 @@ def parse_llm(text: str) -> LLMSpec | None:
     known = _known()
     if backend not in known:
         hint = did_you_mean(backend, [*known, "none"])
-        raise UserError(f"--llm {text!r}: no backend {backend!r}.{hint} Write {GRAMMAR}")
+        # The rest may be a URL with a password in it, and so may a word that is no word.
+        named = f"{backend!r}" if _WORD.fullmatch(backend) else "of that name"
+        raise UserError(f"--llm: no backend {named}.{hint} Write {GRAMMAR}")
     return LLMSpec(backend, target)
 
 

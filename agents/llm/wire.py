@@ -194,10 +194,10 @@ def check_url(url: str) -> None:
     try:
         parts = urlsplit(url)
         port_fits = parts.port is None or parts.port > 0
-    except ValueError as error:
-        raise UserError(
-            "--llm openai: what follows the model is no URL; write http://HOST:PORT/v1"
-        ) from error
+    except ValueError:
+        parts = None
+    if parts is None:  # no `from error`: it repeats what it could not read
+        raise UserError("--llm openai: what follows the model is no URL; write http://HOST:PORT/v1")
     if "@" in url or parts.query or parts.fragment or "?" in url or "#" in url:
         raise UserError(
             "--llm openai: a URL holds a user name, a password or a query, and it would be written"

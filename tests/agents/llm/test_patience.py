@@ -1,0 +1,318 @@
+"""Asking again, waiting for a server that is away, and stopping a run whose server stays away."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from dataclasses import replace
+
+import pytest
+
+from focusgroup.agents.llm import (
+    CompletionRequest,
+    LLMOptions,
+    Message,
+    TransportError,
+    TransportKind,
+    open_llm,
+    parse_llm,
+)
+from focusgroup.agents.llm.openai import OpenAILLM
+from focusgroup.agents.llm.patience import PatientLLM
+from focusgroup.simulator.errors import RunStopped, UserError
+
+REFUSED = TransportError("http://one:8000/v1: refused", TransportKind.REFUSED)
+
+
+def ask_of(n: int) -> CompletionRequest:
+    return CompletionRequest((Message("system", f"person {n}"), Message("user", "The page:")))
+
+
+def failing(error, until):
+    """Fails until this moment, and answers from then on."""
+
+    def answer(request, now):
+        if now < until:
+            raise error
+        return 0.1, "yes"
+
+    return answer
+
+
+async def outcomes(patient, requests):
+    return await asyncio.gather(*(patient.complete(r) for r in requests), return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        REFUSED,
+        TransportError("late", TransportKind.TIMEOUT),
+        TransportError("cut", TransportKind.DROPPED),
+        *(
+            TransportError("x", TransportKind.STATUS, status=status)
+            for status in (408, 409, 500, 502, 503, 504, 529)
+        ),
+        TransportError("slow down", TransportKind.BUSY, status=429),
+    ],
+)
+def test_what_may_pass_is_asked_again(in_no_time, served, error):
+    async def main(clock):
+        inner = served(clock, failing(error, 1.0))
+        patient = PatientLLM(inner, clock=clock)
+        return (await patient.complete(ask_of(0))).text, [when for when, _ in inner.asked]
+
+    text, when = in_no_time(main)
+    assert text == "yes"
+    waits = [b - a for a, b in itertools.pairwise(when)]
+    assert len(when) == 3
+    assert 0.375 <= waits[0] <= 0.5
+    assert 0.75 <= waits[1] <= 1.0
+
+
+def test_the_waits_of_a_call_are_its_own_and_always_the_same(in_no_time, served):
+    async def main(clock):
+        inner = served(clock, failing(REFUSED, 1.0))
+        patient = PatientLLM(inner, clock=clock)
+        requests = [replace(ask_of(n), messages=(Message("user", f"{n}"),)) for n in range(5)]
+        await outcomes(patient, requests)
+        return [(when, request.messages[0].content) for when, request in inner.asked]
+
+    first = in_no_time(main)
+    assert in_no_time(main) == first
+    assert len({when for when, _ in first if 0.3 < when < 0.6}) == 5, "spread, not in one burst"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TransportError("bad request", TransportKind.STATUS, status=400),
+        TransportError("no such thing", TransportKind.STATUS, status=501),
+        TransportError("html", TransportKind.MALFORMED),
+        TransportError("huge", TransportKind.TOO_LARGE),
+    ],
+)
+def test_what_will_not_pass_is_not_asked_again(in_no_time, served, error):
+    async def main(clock):
+        inner = served(clock, failing(error, 1.0))
+        with pytest.raises(TransportError) as caught:
+            await PatientLLM(inner, clock=clock).complete(ask_of(0))
+        return caught.value, len(inner.asked)
+
+    assert in_no_time(main) == (error, 1)
+
+
+@pytest.mark.parametrize(("asked_for", "waited"), [(7.0, 7.0), (0.0, 0.01), (1000.0, 120.0)])
+def test_a_server_is_left_alone_as_long_as_it_asks(in_no_time, served, asked_for, waited):
+    error = TransportError("busy", TransportKind.BUSY, status=429, retry_after=asked_for)
+
+    async def main(clock):
+        inner = served(clock, failing(error, 0.005))
+        await PatientLLM(inner, clock=clock).complete(ask_of(0))
+        return [when for when, _ in inner.asked]
+
+    assert in_no_time(main) == [0.0, pytest.approx(waited)]
+
+
+def test_one_call_that_fails_where_others_are_answered_fails_alone(in_no_time, served):
+    def answer(request, now):
+        if request == ask_of(0):
+            raise TransportError("boom", TransportKind.STATUS, status=500)
+        return 0.1, "yes"
+
+    async def main(clock):
+        inner = served(clock, answer)
+        patient = PatientLLM(inner, retries=3, clock=clock)
+        work = asyncio.create_task(outcomes(patient, [ask_of(0)]))
+        for n in range(1, 100):
+            await patient.complete(ask_of(n))
+        (error,) = await work
+        return error, sum(request == ask_of(0) for _, request in inner.asked), inner.pings
+
+    error, tries, pings = in_no_time(main)
+    assert isinstance(error, TransportError)
+    assert error.status == 500
+    assert tries == 4
+    assert pings == []
+
+
+def test_one_call_alone_that_fails_does_not_take_the_run_with_it(in_no_time, served):
+    async def main(clock):
+        inner = served(clock, failing(TransportError("cut", TransportKind.DROPPED), 1e9))
+        patient = PatientLLM(inner, clock=clock)
+        with pytest.raises(TransportError):
+            await patient.complete(ask_of(0))
+        return clock(), len(inner.asked)
+
+    seconds, tries = in_no_time(main)
+    assert tries == 8, "one round more, for the server may have come back just then"
+    assert seconds < 20
+
+
+def test_calls_wait_for_a_server_that_comes_back_and_none_is_lost(in_no_time, served):
+    def answer(request, now):
+        if 10 <= now < 90:
+            raise REFUSED
+        return 1.0, "yes"
+
+    def ping(now):
+        if 10 <= now < 90:
+            raise REFUSED
+
+    async def main(clock):
+        inner = served(clock, answer, ping=ping)
+        patient = PatientLLM(inner, patience=120, clock=clock)
+
+        async def visit(person):
+            for _ in range(40):
+                await patient.complete(ask_of(person))
+
+        await asyncio.gather(*(visit(person) for person in range(16)))
+        away = [when for when, _ in inner.asked if 10 <= when < 90]
+        return len(inner.asked), len(away), len(inner.pings)
+
+    asked, in_vain, pings = in_no_time(main)
+    assert asked == 16 * 40 + in_vain
+    assert in_vain <= 16 * 4
+    assert 5 < pings < 25, "one looks, for all"
+
+
+def test_a_server_that_stays_away_stops_the_run_and_fails_nobody(in_no_time, served):
+    def ping(now):
+        if now >= 10:
+            raise REFUSED
+
+    def answer(request, now):
+        ping(now)
+        return 1.0, "yes"
+
+    async def main(clock):
+        patient = PatientLLM(served(clock, answer, ping=ping), patience=30, clock=clock)
+
+        async def visit(person):
+            while True:
+                await patient.complete(ask_of(person))
+
+        ended = await asyncio.gather(*(visit(n) for n in range(16)), return_exceptions=True)
+        return ended, clock()
+
+    ended, seconds = in_no_time(main)
+    assert {type(error) for error in ended} == {RunStopped}
+    assert 40 <= seconds <= 41
+    said = str(ended[0])
+    assert "http://one:8000/v1 has not answered for 30 s" in said
+    assert "refused" in said
+    assert "resumed" in said
+
+
+def test_a_quota_that_is_used_up_stops_the_run(in_no_time, served):
+    busy = TransportError("quota", TransportKind.BUSY, status=429)
+
+    def ping(now):
+        raise busy
+
+    async def main(clock):
+        patient = PatientLLM(served(clock, failing(busy, 1e9), ping=ping), clock=clock)
+        return await outcomes(patient, [ask_of(n) for n in range(4)]), clock()
+
+    ended, seconds = in_no_time(main)
+    assert {type(error) for error in ended} == {RunStopped}
+    assert 120 <= seconds <= 140
+
+
+def test_too_many_requests_are_no_failure_of_the_call(in_no_time, served):
+    async def main(clock):
+        busy = TransportError("slow down", TransportKind.BUSY, status=429)
+        patient = PatientLLM(served(clock, failing(busy, 60)), retries=1, clock=clock)
+        return await outcomes(patient, [ask_of(n) for n in range(4)])
+
+    assert [reply.text for reply in in_no_time(main)] == ["yes"] * 4
+
+
+def test_a_server_that_says_a_word_and_answers_nothing_is_as_good_as_down(in_no_time, served):
+    async def main(clock):
+        inner = served(clock, failing(TransportError("late", TransportKind.TIMEOUT), 1e9))
+        patient = PatientLLM(inner, patience=60, clock=clock)
+        failed = 0
+
+        async def visit(person):
+            nonlocal failed
+            while True:
+                try:
+                    await patient.complete(ask_of(person))
+                except TransportError:
+                    failed += 1
+
+        ended = await asyncio.gather(*(visit(n) for n in range(4)), return_exceptions=True)
+        return {type(e) for e in ended}, str(ended[0]), failed, clock()
+
+    kinds, said, failed, seconds = in_no_time(main)
+    assert RunStopped in kinds
+    assert "any of the last" in said
+    assert 15 <= failed < 100
+    assert 60 <= seconds < 70
+
+
+def test_a_call_that_is_given_up_while_it_looks_leaves_the_looking_to_others(in_no_time, served):
+    def ping(now):
+        if now < 60:
+            raise REFUSED
+
+    async def main(clock):
+        patient = PatientLLM(served(clock, failing(REFUSED, 60), ping=ping), clock=clock)
+        calls = [asyncio.create_task(patient.complete(ask_of(n))) for n in range(3)]
+        await asyncio.sleep(20)
+        for call in calls[:2]:
+            call.cancel()
+        return (await calls[2]).text
+
+    assert in_no_time(main) == "yes"
+
+
+def test_a_server_that_is_down_at_the_start_is_the_users_error(in_no_time):
+    model = open_llm(parse_llm("openai:m@http://127.0.0.1:1/v1"), LLMOptions(patience=50))
+
+    async def main():
+        try:
+            await model.capabilities()
+        finally:
+            await model.aclose()
+
+    with pytest.raises(UserError, match=r"no language model answers at http://127\.0\.0\.1:1/v1"):
+        asyncio.run(main())
+
+
+def test_a_real_server_that_is_killed_and_started_again(start_server):
+    async def main():
+        with start_server("--delay", "0.02") as server:
+            port = server.origin.rpartition(":")[2]
+            model = PatientLLM(OpenAILLM("demo-model", server.url, timeout=5), patience=30)
+            await model.capabilities()
+            calls = [asyncio.create_task(visit(model, n)) for n in range(6)]
+            await asyncio.sleep(0.2)
+            server.stop()
+            await asyncio.sleep(0.3)
+            with start_server("--port", port):
+                answered = await asyncio.gather(*calls)
+                await model.aclose()
+        return answered
+
+    async def visit(model, person):
+        return [(await model.complete(ask_of(person))).text for _ in range(20)]
+
+    assert all(set(texts) <= {"yes", "no"} for texts in asyncio.run(main()))
+
+
+def test_a_real_server_that_is_killed_stops_the_run(start_server):
+    async def main():
+        with start_server() as server:
+            model = PatientLLM(OpenAILLM("demo-model", server.url), retries=1, patience=0.5)
+            await model.complete(ask_of(0))
+            server.stop()
+            try:
+                return await outcomes(model, [ask_of(n) for n in range(8)])
+            finally:
+                await model.aclose()
+
+    ended = asyncio.run(main())
+    assert {type(error) for error in ended} == {RunStopped}
