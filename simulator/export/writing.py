@@ -9,6 +9,7 @@ from pathlib import Path
 
 from focusgroup.simulator.errors import UserError
 
+_LONGEST = 100  # bytes; file systems take 255, and endings follow
 _SIMPLE = re.compile(r"[^\W.][\w.-]*")
 
 
@@ -28,7 +29,8 @@ def checked_name(name: str) -> str:
 
 def file_name(name: str) -> str:
     """The name of a run or a dataset as one of files: what does not belong there becomes ``_``."""
-    return re.sub(r"[^\w.-]+", "_", name).strip("_.-")[:80] or "run"
+    simple = re.sub(r"[^\w.-]+", "_", name).strip("_.-")
+    return simple.encode("utf-8", "replace")[:_LONGEST].decode("utf-8", "ignore") or "run"
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
