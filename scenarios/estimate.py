@@ -1,0 +1,320 @@
+"""What a run would take: it is rehearsed with a stand-in for each language model, and counted."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import mean
+
+from focusgroup.agents import load_language
+from focusgroup.agents.llm import (
+    LLM,
+    CompletionRequest,
+    Journal,
+    JournalMode,
+    Line,
+    TokenCounter,
+    usual_concurrency,
+)
+from focusgroup.agents.reply import AnswerReply, Pick, most_picks, write_answer
+from focusgroup.simulator import MemoryStore, Session
+from focusgroup.simulator.noise import derive_seed
+
+from .build import Means, build
+from .experiment import Experiment, Room
+from .options import Options
+from .rehearsal import Kind, StandIn, Tallies, Tally, kind_of, length, rate_between, sum_of
+from .scenario import Scenario
+
+CHARACTERS_PER_TOKEN = 3.0  # of titles and JSON, where nobody could be asked
+REHEARSED = (
+    2_000  # visits of an audience; what goes beyond is taken to go on like their second half
+)
+AT_ONCE = 8  # visits: few, so that the model is asked about whole visits and not first pages alone
+PROBE = 64  # calls to the model, at most a tenth of the pages
+ATTEMPTS = 2
+_PICKED = 0.2  # of the items of a page, where nobody could be asked
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Prompt and answer tokens, and what they cost."""
+
+    prompt: float
+    answer: float
+
+    @property
+    def both(self) -> float:
+        return self.prompt + self.answer
+
+
+@dataclass(frozen=True, slots=True)
+class AudienceEstimate:
+    """What the language model of an audience would be asked.
+
+    Attributes:
+        calls, pages, words: expected; `words` are reviews and interviews, part of the calls.
+        most_calls, most: bounds, if nobody leaves and every reply needs its fresh attempt.
+        seconds: of one call with `at_once` others under way, or None; parallel: calls at once.
+        asked: calls made to the model to see how it answers; silence: why there were none.
+        exact: whether tokens are counted by the model's own tokenizer.
+    """
+
+    name: str
+    calls: float
+    pages: float
+    words: float
+    tokens: Tokens
+    most_calls: int
+    most: Tokens
+    seconds: float | None
+    parallel: int
+    asked: int
+    silence: str
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a scenario would take.
+
+    Attributes:
+        audiences: those with a language model. silent: names of the others.
+    """
+
+    title: str
+    visits: int
+    audiences: tuple[AudienceEstimate, ...]
+    silent: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Counted:
+    """What was counted of an audience while it was rehearsed."""
+
+    tallies: Tallies = field(default_factory=dict)
+    pages: float = 0.0
+
+
+async def estimate(scenario: Scenario, options: Options, *, probe: int = PROBE) -> Estimate:
+    """Rehearse a run: the real users, prompts and recommenders, and a stand-in for the model.
+
+    The model is asked up to `probe` calls, at most a tenth of the pages there may be, and stopped
+    after 30 s; its replies then stand for all. Where it is out of reach, or `probe` is 0, users
+    leave as often as the scenario assumes.
+
+    Raises:
+        UserError: the scenario, or something it names, is wrong.
+    """
+    with tempfile.TemporaryDirectory() as folder, Journal(Path(folder) / "journal.sqlite") as empty:
+        stand_ins: list[StandIn] = []
+
+        def relay(model: LLM) -> LLM:
+            stand_ins.append(_stand_in(model, scenario, probe))
+            return stand_ins[-1]
+
+        # Nobody is waited for long, and nothing is kept.
+        hasty = replace(options.llm, timeout=min(options.llm.timeout, 30.0), retries=0, patience=5)
+        line = Line(empty, JournalMode.OFF, hasty, relay=relay)
+        experiment = await build(scenario, Means(line, options.folder))
+        try:
+            return await _rehearsed(experiment, stand_ins, options)
+        finally:
+            await experiment.aclose()
+
+
+async def _rehearsed(
+    experiment: Experiment, stand_ins: list[StandIn], options: Options
+) -> Estimate:
+    speaking = [room for room in experiment.rooms if room.speaker is not None]
+    of_model = dict(zip(dict.fromkeys(r.spec.llm for r in speaking), stand_ins, strict=True))
+    learned = {llm: dict(stand_in.tallies) for llm, stand_in in of_model.items()}
+    for stand_in in stand_ins:
+        await stand_in.open_probe()
+    found = []
+    for room in speaking:
+        stand_in = of_model[room.spec.llm]
+        counted = await _count(experiment, room, stand_in)
+        _add(counted.tallies, learned.pop(room.spec.llm, {}))
+        found.append(_estimated(experiment, room, stand_in, counted, options))
+    return Estimate(
+        experiment.scenario.title,
+        experiment.planned_sessions(),
+        tuple(found),
+        tuple(room.audience.name for room in experiment.rooms if room.speaker is None),
+    )
+
+
+async def _count(experiment: Experiment, room: Room, stand_in: StandIn) -> _Counted:
+    """Rehearse the first users of an audience, and stretch what came to all of them."""
+    scenario = experiment.scenario
+    a_user = (
+        len(experiment.arms) * scenario.rounds * scenario.page.pages * _calls_a_page(room, scenario)
+    )
+    users = room.audience.user_ids
+    rehearsed = users[: max(2, REHEARSED // a_user)]
+    before, half = dict(stand_in.tallies), len(rehearsed) // 2
+    if len(rehearsed) == len(users):
+        pages = await _play(experiment, room, rehearsed)
+        return _Counted(rate_between(before, stand_in.tallies), pages)
+    first = await _play(experiment, room, rehearsed[:half])
+    middle = dict(stand_in.tallies)
+    second = await _play(experiment, room, rehearsed[half:])
+    counted = _Counted(rate_between(before, stand_in.tallies), first + second)
+    # What all users share is asked by the first of them: the rest goes on like the second half.
+    further = (len(users) - len(rehearsed)) / (len(rehearsed) - half)
+    _add(counted.tallies, rate_between(middle, stand_in.tallies), further)
+    counted.pages += further * second
+    return counted
+
+
+async def _play(experiment: Experiment, room: Room, users: Sequence[str]) -> int:
+    """Pages these users see."""
+    pages = 0
+
+    def ended(session: Session) -> None:
+        nonlocal pages
+        pages += len(session.turns)
+
+    audience = replace(room.audience, user_ids=tuple(users), concurrency=AT_ONCE)
+    alone = replace(experiment, rooms=(replace(room, audience=audience),), hooks=[ended])
+    await alone.execute(MemoryStore(), concurrency=AT_ONCE)
+    return pages
+
+
+def _add(tallies: Tallies, more: Tallies, factor: float = 1.0) -> None:
+    for kind, tally in more.items():
+        tallies[kind] = tallies.get(kind, Tally()).plus(tally, factor)
+
+
+def _estimated(
+    experiment: Experiment, room: Room, stand_in: StandIn, counted: _Counted, options: Options
+) -> AudienceEstimate:
+    scale = Scale.of(stand_in)
+    expected = [
+        Tokens(
+            tally.characters / scale.characters_per_token[kind],
+            tally.calls * scale.answer_tokens[kind],
+        )
+        for kind, tally in counted.tallies.items()
+    ]
+    everything = sum_of(list(counted.tallies.values()))
+    most_calls = _most_calls(experiment, room)
+    fewest = min((scale.characters_per_token[kind] for kind in counted.tallies), default=1.0)
+    slots = options.llm.slots if room.spec.llm.startswith("embedded") else None
+    return AudienceEstimate(
+        name=room.audience.name,
+        calls=everything.calls,
+        pages=counted.pages,
+        words=counted.tallies.get(Kind.WORDS, Tally()).calls,
+        tokens=Tokens(sum(t.prompt for t in expected), sum(t.answer for t in expected)),
+        most_calls=most_calls,
+        most=Tokens(
+            most_calls * math.ceil(everything.longest / fewest),
+            most_calls * everything.longest_reply,
+        ),
+        seconds=mean(said.latency for _, said in stand_in.asked) if stand_in.asked else None,
+        parallel=slots or min(usual_concurrency(room.spec.llm), options.concurrency),
+        asked=len(stand_in.asked),
+        silence=stand_in.silence,
+        exact=isinstance(stand_in.model, TokenCounter),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How characters and replies of each kind turn into tokens."""
+
+    characters_per_token: defaultdict[Kind, float]
+    answer_tokens: defaultdict[Kind, float]
+
+    @classmethod
+    def of(cls, stand_in: StandIn) -> Scale:
+        """From the model's tokenizer where it has one, else from what it counted itself."""
+        if isinstance(stand_in.model, TokenCounter):
+            counter = stand_in.model
+            prompts = [
+                (asked, counter.prompt_tokens(asked.messages))
+                for listed in stand_in.prompts.values()
+                for asked in listed[:64]
+            ]
+        else:
+            prompts = [(asked, said.usage.prompt) for asked, said in stand_in.asked]
+        measured = [(asked, tokens) for asked, tokens in prompts if tokens]
+        overall = _ratio(measured, CHARACTERS_PER_TOKEN)
+        characters = defaultdict(lambda: overall)
+        answers = defaultdict(lambda: 60.0, {Kind.SCORE: 1.0})
+        for kind in Kind:
+            characters[kind] = _ratio([p for p in measured if _is(p[0], kind)], overall)
+            said = [s.usage.completion for asked, s in stand_in.asked if _is(asked, kind)]
+            if any(said):
+                answers[kind] = mean(said)
+        return cls(characters, answers)
+
+
+def _is(request: CompletionRequest, kind: Kind) -> bool:
+    return kind_of(request) is kind
+
+
+def _ratio(measured: list[tuple[CompletionRequest, int]], otherwise: float) -> float:
+    tokens = sum(tokens for _, tokens in measured)
+    return sum(length(asked) for asked, _ in measured) / tokens if tokens else otherwise
+
+
+def _most_calls(experiment: Experiment, room: Room) -> int:
+    """Calls if nobody leaves, everything is reviewed, and every reply needs its fresh attempt."""
+    scenario, spec = experiment.scenario, room.spec
+    k = scenario.page.k
+    visits = len(room.audience.user_ids) * len(experiment.arms) * scenario.rounds
+    pages = visits * scenario.page.pages
+    pooled, a_page = spec.decision == "pooled", _calls_a_page(room, scenario)
+    learning = spec.calibration_users if pooled and scenario.calibration is None else 0
+    acted = most_picks(k) if spec.style == "answer" and not pooled else k
+    words = (pages * acted if spec.reviews else 0) + (visits if spec.interview else 0)
+    return ATTEMPTS * ((pages + learning) * a_page + words)
+
+
+def _calls_a_page(room: Room, scenario: Scenario) -> int:
+    if room.spec.style == "answer":
+        return 1
+    return scenario.page.k * (2 if room.spec.decision == "pooled" else 1)
+
+
+def _stand_in(model: LLM, scenario: Scenario, probe: int) -> StandIn:
+    languages = {spec.language for spec in scenario.audiences.values() if spec.agent == "llm"}
+    words = [
+        (language.words("yes_words")[0], language.words("no_words")[0])
+        for language in map(load_language, sorted(languages))
+    ]
+    each = 0.5 / max(1, len(words))
+    likeliest = [(word, math.log(each)) for pair in words for word in pair]
+    pages = len(scenario.recommenders) * scenario.rounds * scenario.page.pages
+    pages *= sum(spec.users for spec in scenario.audiences.values() if spec.agent == "llm")
+    probe = min(probe, max(pages // 10, 1))
+    return StandIn(model, _answers(scenario), tuple(likeliest), probe=probe)
+
+
+def _answers(scenario: Scenario) -> Callable[[CompletionRequest], str]:
+    """Answers of users who pick a fifth and leave as the scenario assumes of middling pages."""
+    assumed = scenario.assumed
+    leaving = assumed.leave + 0.5 * assumed.leave_dissatisfaction + 0.25 * assumed.leave_fatigue
+    stays = 1 / (1 + math.exp(leaving))
+
+    def answer(request: CompletionRequest) -> str:
+        text = "".join(message.content for message in request.messages)
+        asked = request.schema or {}
+        properties = asked.get("properties", {})
+        stars, buy = "stars" in properties, "buy" in properties
+        draw = derive_seed(0, "made up", text, request.attempt)
+        k = scenario.page.k
+        count = max(1, min(most_picks(k), round(k * _PICKED)))
+        picks = tuple(Pick((draw + n) % k + 1, 4 if stars else None) for n in range(count))
+        stays_on = derive_seed(0, "stays", text) % 10_000 < stays * 10_000
+        reply = AnswerReply(picks, "it suits me", 3, stays_on)
+        return write_answer(reply, stars=stars, buy=buy)
+
+    return answer
