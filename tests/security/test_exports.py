@@ -46,44 +46,54 @@ def _computed(cell: str) -> bool:
     return seen[:1] in tuple("=+-@\t\r＝＋－＠") and not NUMBER.fullmatch(seen)
 
 
-def _whole(payload: Any) -> bool:
-    """Whether the text can be an id in a text file."""
-    return bool(payload.text) and not BREAKS.search(payload.text)
+def _can_be_id(text: str) -> bool:
+    """Whether a text file can hold it as an id."""
+    return bool(text) and not BREAKS.search(text)
+
+
+def _session(name: str, user_id: str, item_id: str) -> Session:
+    deeds = (Click(item_id), Rate(item_id, 4.0), NextPage())
+    turn = Turn(0, Slate((item_id,)), Response(deeds, 0.5))
+    return Session(SessionKey(name, name, user_id, 0), (turn,), SessionEnd.LIMIT)
 
 
 @pytest.mark.parametrize("format", sorted(FORMATS))
-def test_texts_stay_in_their_cells(payload: Any, format: str, tmp_path: Path) -> None:
-    text = payload.text
-    name = text if _whole(payload) else "x" + BREAKS.sub("", text)
-    catalog = Catalog({"i1": Item("i1", text, (text, "drama"), text), "i2": Item("i2", "Plain")})
-    deeds = (Click("i1"), Rate("i1", 4.0), Rate("i2", 1.0), NextPage())
-    turn = Turn(0, Slate(("i1", "i2")), Response(deeds, 0.5))
-    sessions = [Session(SessionKey(name, name, "u1", 0), (turn,), SessionEnd.LIMIT)]
-    users = pd.DataFrame({"user_id": ["u1"], "job": [text]})
+def test_texts_stay_in_their_cells(payloads: Any, format: str, tmp_path: Path) -> None:
+    """Each text is a title, a category, a description, a fact of a user, an arm, an audience."""
+    texts = {f"{n:03d}": payload.text for n, payload in enumerate(payloads)}
+    names = {n: t if _can_be_id(t) else f"x{n}{BREAKS.sub('', t)}" for n, t in texts.items()}
+    catalog = Catalog({n: Item(n, text, (text, "drama"), text) for n, text in texts.items()})
+    users = pd.DataFrame({"user_id": list(texts), "job": list(texts.values())})
+    told = {names[n]: text for n, text in texts.items()}
+    sessions = [_session(names[n], n, n) for n in texts]
     folder = tmp_path / "in"
-    paths = FORMATS[format](sessions, catalog, users, folder, "run", answered_by={name: text})
-    assert {path.parent for path in paths} == {folder}
-    assert sorted(folder.iterdir()) == sorted(paths)
-    assert list(tmp_path.iterdir()) == [folder]
+    paths = FORMATS[format](sessions, catalog, users, folder, "run", answered_by=told)
+    assert sorted(folder.iterdir()) == sorted(paths) and list(tmp_path.iterdir()) == [folder]
     _sheet_is_harmless(paths[-1].read_text(encoding="utf-8"))
     if format == "parquet":
-        rows = pq.read_table(folder / "run.items.parquet").to_pylist()
-        assert rows[0]["title"] == text and rows[0]["attributes"] == [text, "drama"]
-        assert pq.read_table(folder / "run.users.parquet").to_pylist()[0]["job"] == text
+        items = pq.read_table(folder / "run.items.parquet").to_pylist()
+        assert {row["item_id"]: row["title"] for row in items} == texts
+        assert [row["attributes"] for row in items] == [[text, "drama"] for text in texts.values()]
+        people = pq.read_table(folder / "run.users.parquet").to_pylist()
+        assert {row["user_id"]: row["job"] for row in people} == texts
         return
     for path in paths[:-1]:
         cells = _cells(path, TEXT_FORMATS[format])
         assert len({len(row) for row in cells}) == 1
         assert not [cell for row in cells for cell in row if _computed(cell)]
+    shown = {n: one_line(text) for n, text in texts.items()}
     if format == "recbole":
-        item = _cells(folder / "run.item", "\t")
-        assert len(item) == 3 and len(_cells(folder / "run.inter", "\t")) == 4
-        assert _back(item[1][1]) == one_line(text) == _back(item[1][3])
-        assert _back(_cells(folder / "run.user", "\t")[1][1]) == one_line(text)
-        assert {_back(row[7]) for row in _cells(folder / "run.inter", "\t")[1:]} == {name}
+        items = _cells(folder / "run.item", "\t")[1:]
+        assert {row[0]: _back(row[1]) for row in items} == shown
+        assert {row[0]: _back(row[3]) for row in items} == shown
+        assert {row[0]: _back(row[1]) for row in _cells(folder / "run.user", "\t")[1:]} == shown
+        events = _cells(folder / "run.inter", "\t")[1:]
+        assert {row[0]: (_back(row[7]), _back(row[8])) for row in events} == {
+            n: (name, name) for n, name in names.items()
+        }
     else:
-        assert len(_cells(folder / "movies.csv", ",")) == 3
-        assert _back(_cells(folder / "movies.csv", ",")[1][1]) == one_line(text)
+        assert {r[0]: _back(r[1]) for r in _cells(folder / "movies.csv", ",")[1:]} == shown
+        assert {r[0]: _back(r[4]) for r in _cells(folder / "ratings.csv", ",")[1:]} == names
 
 
 def _back(cell: str) -> str:
@@ -99,30 +109,35 @@ def _sheet_is_harmless(sheet: str) -> None:
 
 
 @pytest.mark.parametrize("format", sorted(FORMATS))
-def test_ids_survive_or_are_refused(payload: Any, format: str, tmp_path: Path) -> None:
-    text = payload.text
-    catalog = Catalog({text: Item(text, "A"), "i2": Item("i2", "B")})
-    turn = Turn(0, Slate((text, "i2")), Response((Rate(text, 4.0), Rate("i2", 1.0)), 0.5))
-    sessions = [Session(SessionKey("a", "b", text, 0), (turn,), SessionEnd.LIMIT)]
-    users = pd.DataFrame({"user_id": [text]})
+def test_ids_survive_or_are_refused(payloads: Any, format: str, tmp_path: Path) -> None:
+    """Each text is the id of an item and of a user."""
+    ids = {payload.text for payload in payloads if payload.text}
     folder = tmp_path / "in"
-    if format != "parquet" and not _whole(payload):
+
+    def write(names: set[str]) -> None:
+        catalog = Catalog({name: Item(name, "A") for name in names})
+        sessions = [_session("a", name, name) for name in names]
+        users = pd.DataFrame({"user_id": sorted(names)})
+        FORMATS[format](sessions, catalog, users, folder, "run")
+
+    refused = set() if format == "parquet" else {name for name in ids if not _can_be_id(name)}
+    for name in refused:
         with pytest.raises(UserError, match="export to parquet"):
-            FORMATS[format](sessions, catalog, users, folder, "run")
+            write({name, "fine"})
         assert not list(tmp_path.iterdir())
-        return
-    FORMATS[format](sessions, catalog, users, folder, "run")
+    kept = ids - refused
+    assert len(kept) > 100
+    write(kept)
     assert list(tmp_path.iterdir()) == [folder]
     if format == "parquet":
         events = pq.read_table(folder / "run.events.parquet").to_pylist()
-        assert {row["user_id"] for row in events} == {text}
+        assert {row["user_id"] for row in events} == {row["item_id"] for row in events} == kept
         return
     names = {"recbole": ("run.inter", "run.item"), "movielens": ("ratings.csv", "movies.csv")}
-    rated, items = (_cells(folder / name, TEXT_FORMATS[format]) for name in names[format])
-    assert {_back(row[0]) for row in rated[1:]} == {text}
+    rated, items = (_cells(folder / name, TEXT_FORMATS[format])[1:] for name in names[format])
+    assert {_back(row[0]) for row in rated} == {_back(row[0]) for row in items} == kept
     # The same spelling in every file, so that they can be joined.
-    assert {row[1] for row in rated[1:]} == {row[0] for row in items[1:]}
-    assert {_back(row[0]) for row in items[1:]} == {text, "i2"}
+    assert {row[1] for row in rated} == {row[0] for row in items}
 
 
 def test_no_two_texts_become_one(payloads: Any) -> None:
