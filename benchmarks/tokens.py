@@ -162,7 +162,8 @@ def costs(stream: Iterable[tuple[CompletionRequest, str | None]], llm: EmbeddedL
             sent.append((key, _cell(request), len(tokens), found, late, most))
         else:
             slow.keep(ids.pop(key))
-            answers[key] = llm.text_tokens(said) + 1  # and the token that ends it
+            # And the token that ends it, where there is room for one.
+            answers[key] = min(llm.text_tokens(said) + 1, request.max_tokens)
     return [
         Cost(cell, n, answers[key], n - found, n - late, n - most)
         for key, cell, n, found, late, most in sent

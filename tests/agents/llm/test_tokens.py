@@ -17,9 +17,8 @@ from focusgroup.simulator.domain import Domain
 from focusgroup.simulator.errors import UserError
 from focusgroup.simulator.types import Catalog, Item, Slate
 
-FILMS = Catalog(
-    {f"i{n}": Item(f"i{n}", f"Film №{n} (199{n})", ("war", "sci-fi")) for n in range(5)}
-)
+IDS = tuple(f"i{n}" for n in range(5))
+FILMS = Catalog({i: Item(i, f"Film №{i} (1999)", ("war", "sci-fi")) for i in IDS})
 PROMPTS = {
     "a word": (Message("user", "Hello."),),
     "nothing": (Message("user", ""),),
