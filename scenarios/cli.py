@@ -28,7 +28,7 @@ from .commands import (
     runs,
 )
 from .commands import scenarios as scenario_commands
-from .commands.ending import Ending, one_way_to_end
+from .commands.ending import Ending, ended_from_outside, one_way_to_end
 
 app = typer.Typer(
     name="focusgroup",
@@ -85,7 +85,9 @@ def _main(ending: Ending) -> None:
     except RunStopped as error:
         typer.echo(f"stopped: {error}", err=True)
         sys.exit(3)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as ended:
+        if not ended_from_outside(ended):
+            raise
         typer.echo(ending.word, err=True)
         sys.exit(ending.code)
 

@@ -12,6 +12,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from focusgroup.simulator.errors import RunStopped, UserError
+
 from .journal_file import connect, damaged_text, furnish, hold_alone, transaction, troubles_of
 from .journal_rows import TABLES
 from .journal_salvage import Damage, whole_rows
@@ -32,9 +34,16 @@ def compact(path: Path) -> Compacted:
     """Drop what is damaged and give unused space back. Needs as much free disk again, twice.
 
     Raises:
-        UserError: no journal, its first page is lost, or another process has it open.
-        RunStopped: no room on the disk; the journal is as it was.
+        UserError: no journal, its first page is lost, another process has it open, or there is
+            no room on the disk; the journal is then as it was.
     """
+    try:
+        return _compact(path)
+    except RunStopped as error:
+        raise UserError(str(error)) from error
+
+
+def _compact(path: Path) -> Compacted:
     connect(path, create=False).close()  # known as ours, and whole if its last writer was killed
     before = size_of(path)
     copy = path.with_name(path.name + ".compact")

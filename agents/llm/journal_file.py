@@ -31,7 +31,12 @@ def connect(path: Path, *, create: bool = True, wait: float = BUSY_SECONDS) -> s
         if not create and not path.is_file():
             raise UserError(f"journal {path}: no such file; record a run first, or give its path")
         before = _identity(path)
-        db = _opened(path, wait)
+        try:
+            db = _opened(path, wait)
+        except UserError:
+            if before is None:
+                _discard_blank(path)
+            raise
         # Another process may have discarded the file between the opening and the first lock.
         if _identity(path) is not None and before in (None, _identity(path)):
             return db
@@ -170,6 +175,13 @@ def trouble(path: Path, error: sqlite3.Error) -> FocusgroupError:
 def is_damage(error: sqlite3.Error) -> bool:
     """Whether SQLite met a page that is not as it was written."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT
+
+
+def _discard_blank(path: Path) -> None:
+    """What opening a new file left where there was no room for more."""
+    with contextlib.suppress(OSError):
+        if not path.stat().st_size:
+            path.unlink()
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

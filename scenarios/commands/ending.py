@@ -37,3 +37,13 @@ def one_way_to_end() -> Iterator[Ending]:
         yield ending
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def ended_from_outside(error: BaseException) -> bool:
+    """Whether a KeyboardInterrupt is behind it: typer makes an exit of its own of one."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, KeyboardInterrupt):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
