@@ -19,8 +19,9 @@ next `times` chat calls (None: all until `behave()`) go wrong in one of these wa
     leave[:N]     refuses connections for N s   fenced          the right JSON in a Markdown fence
     html          a page of HTML                think           the right JSON after <think>
     no_choices    JSON that is no answer        thinking        <think> without an end
-    echo_key      401 that quotes the key       wrong           JSON that breaks the schema
-    huge[:MB]     a reply of 10 MB              wrong_item      an item that is not on the page
+    echo_key[:CODE]  401, quotes the key        wrong           JSON that breaks the schema
+    say_key       the right JSON with the key   wrong_item      an item that is not on the page
+    huge[:MB]     a reply of 10 MB
     usage:HOW     counts of tokens that are     duplicate_item  an item named twice
                   negative, absurd, strings,    nan             NaN where a value belongs
                   text or missing

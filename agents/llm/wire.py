@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import math
+import os
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from .protocol import TransportError, TransportKind
 
 REPLY_LIMIT = 10_000_000  # bytes
 _CONNECT_TIMEOUT = 10.0
+_SECRET_LENGTH = 12
 # uvicorn, and so vLLM, closes what was idle for 5 s; a connection it is about to close is no use.
 _IDLE_SECONDS = 4.0
 
@@ -73,6 +75,9 @@ class Wire:
             self._headers["Authorization"] = f"Bearer {key}"
         self._session: aiohttp.ClientSession | None = None
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a connection holds a key and stays in its process")
+
     async def post(self, path: str, body: bytes, *, within: float | None = None) -> Answer:
         """POST JSON. Raises TransportError: refused, timeout, dropped, malformed, too large."""
         return await self._call("POST", self.url + path, body, within or self._timeout)
@@ -92,6 +97,16 @@ class Wire:
             text = text.replace(secret, "***")
         return text
 
+    def _cleaned(self, body: bytes) -> bytes:
+        """What a server says goes into journals and reports, so it must not say the key.
+
+        Short ones, such as EMPTY for a server that wants none, are words and no secrets.
+        """
+        for secret in self._secrets:
+            if len(secret) >= _SECRET_LENGTH:
+                body = body.replace(secret.encode(), b"***")
+        return body
+
     def cause(self, error: BaseException | None) -> BaseException | None:
         """The error, unless it shows a secret."""
         shown = f"{error!s}{error!r}"
@@ -109,13 +124,14 @@ class Wire:
                 timeout=limits,
                 allow_redirects=False,
             ) as reply:
-                return Answer(reply.status, await _read(reply), retry_after(reply.headers))
+                said = self._cleaned(await _read(reply))
+                return Answer(reply.status, said, retry_after(reply.headers))
         except aiohttp.ConnectionTimeoutError as error:
             self._failed(TransportKind.REFUSED, "no connection could be made in time", error)
         except TimeoutError as error:
             self._failed(TransportKind.TIMEOUT, f"no answer within {timeout:g} s", error)
         except aiohttp.ClientConnectorError as error:
-            self._failed(TransportKind.REFUSED, str(error), error)
+            self._failed(TransportKind.REFUSED, f"no connection: {_why(error)}", error)
         except (aiohttp.ClientResponseError, aiohttp.InvalidURL) as error:
             self._failed(TransportKind.MALFORMED, f"the reply is no HTTP: {error}", error)
         except (aiohttp.ClientError, OSError) as error:
@@ -133,6 +149,16 @@ class Wire:
 
     def _failed(self, kind: TransportKind, detail: str, error: BaseException) -> NoReturn:
         raise TransportError(self.clean(f"{self.url}: {detail}"), kind) from self.cause(error)
+
+
+def _why(error: aiohttp.ClientConnectorError) -> str:
+    """What the system says, in its own words."""
+    if isinstance(error, aiohttp.ClientSSLError):
+        return str(error)
+    cause = error.os_error
+    if cause.errno is not None and cause.errno > 0:
+        return os.strerror(cause.errno)
+    return cause.strerror or str(cause)
 
 
 async def _read(reply: aiohttp.ClientResponse) -> bytes:

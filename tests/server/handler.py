@@ -103,7 +103,12 @@ class Handler(BaseHTTPRequestHandler):
                 wait = {"Retry-After": amount} if amount else {}
                 self._send(429, '{"error": {"message": "slow down"}}', headers=wait)
             case "echo_key":
-                self._error(401, f"Incorrect key provided: {self.headers.get('Authorization')}")
+                said = f"Incorrect key provided: {self.headers.get('Authorization')}"
+                self._error(int(amount or 401), said)
+            case "say_key":
+                _, _, key = self.headers.get("Authorization", "").partition(" ")
+                text = json.dumps(self._reply(body, "", ""))
+                self._send(200, text.replace("as good as expected", f"I know {key}"))
             case "close":
                 self.close_connection = True
             case "reset":
