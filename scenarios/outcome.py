@@ -33,7 +33,7 @@ from .experiment import Experiment, Room
 from .scenario import scenario_text
 
 _KINDS = {Unit.SHARE: ValueKind.PERCENT, Unit.STARS: ValueKind.STARS, Unit.MONEY: ValueKind.MONEY}
-_PACKAGES = ("focusgroup", "numpy", "pandas", "scipy", "scikit-learn", "implicit", "openai")
+_PACKAGES = ("focusgroup", "numpy", "pandas", "scipy", "scikit-learn", "implicit", "aiohttp")
 
 
 # Metrics that say how much an arm is liked, and so can be held against what was liked in truth.
