@@ -7,7 +7,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from .openai import unreachable
+from .probe import unreachable
 from .protocol import Capabilities, Completion, CompletionRequest, TransportError, TransportKind
 from .served import ServedLLM, passes, persona_prefix
 

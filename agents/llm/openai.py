@@ -7,39 +7,24 @@ import json
 import os
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from types import TracebackType
-from typing import NoReturn
 
-from focusgroup.simulator.errors import UserError, did_you_mean
+from focusgroup.simulator.errors import UserError
 
 from .chat import chat_body, read_reply
+from .probe import WORD, Probe, refuse, status_error, unreachable
 from .protocol import (
     Capabilities,
     Completion,
     CompletionRequest,
-    JsonSchema,
-    Message,
     TransportError,
     TransportKind,
     schema_texts,
 )
 from .queue import queue_length
-from .served import passes
 from .wire import Answer, Wire, check_url
 
 OPENAI_URL = "https://api.openai.com/v1"
-_PROBE = CompletionRequest(
-    (Message("user", "Is water wet? Answer with one word, yes or no."),), max_tokens=1
-)
-_PROBE_SCHEMA: JsonSchema = {
-    "type": "object",
-    "properties": {"wet": {"type": "boolean"}},
-    "required": ["wet"],
-    "additionalProperties": False,
-}
-_UNSUPPORTED = (400, 422, 501)
-_SECOND_LOOK = 0.5  # seconds before a probe that met a passing failure is repeated, once
 
 
 class OpenAILLM:
@@ -78,7 +63,7 @@ class OpenAILLM:
         self.url = (base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL).rstrip("/")
         check_url(self.url)
         self._revision = revision
-        self._clock, self._sleep = clock, sleep
+        self._clock = clock
         self._key_variable = key_variable
         key = os.environ.get(key_variable, "").strip()
         if base_url is None and not key:
@@ -93,7 +78,7 @@ class OpenAILLM:
         self._wire = Wire(self.url, key=key, timeout=timeout, headers=account)
         # What others see of a server needs no key, and shall not get one.
         self._window = Wire(self.url.removesuffix("/v1"), timeout=min(timeout, 2.0))
-        self._limit_field = "max_tokens"
+        self._probe = Probe(model, self._wire, self._chat, key_variable, sleep)
         self._tells_queue = True
         self._found: Capabilities | None = None
         self._probing = asyncio.Lock()
@@ -110,10 +95,7 @@ class OpenAILLM:
             UserError: the server refuses the key or does not know the model.
         """
         started = self._clock()
-        answer = await self._chat(request)
-        if answer.status in (401, 403, 404):
-            self._refused(answer)
-        _check_status(self._wire, answer)
+        answer = await self._chat(request, self._probe.limit_field)
         return self._read(answer, self._clock() - started)
 
     async def probe(self) -> Capabilities:
@@ -125,9 +107,7 @@ class OpenAILLM:
         """
         async with self._probing:
             if self._found is None:
-                await self._find_model()
-                logprobs = await self._probe_logprobs()
-                self._found = Capabilities(await self._probe_schema(), logprobs)
+                self._found = await self._probe.look()
             return self._found
 
     async def capabilities(self) -> Capabilities:
@@ -139,9 +119,8 @@ class OpenAILLM:
 
     async def ping(self, within: float) -> None:
         """Asks for one word. Raises TransportError if none comes within so many seconds."""
-        answer = await self._chat(_PROBE, within=min(within, self._timeout))
-        _check_status(self._wire, answer)
-        self._read(answer, 0.0)
+        limit = self._probe.limit_field
+        self._read(await self._chat(WORD, limit, within=min(within, self._timeout)), 0.0)
 
     async def waiting(self) -> int | None:
         """Requests that queue at the server, as its /metrics say; None where they do not."""
@@ -170,10 +149,12 @@ class OpenAILLM:
     ) -> None:
         await self.aclose()
 
-    async def _chat(self, request: CompletionRequest, within: float | None = None) -> Answer:
+    async def _chat(
+        self, request: CompletionRequest, limit_field: str, within: float | None = None
+    ) -> Answer:
         body = chat_body(request)
         body["model"] = self.model
-        body[self._limit_field] = body.pop("max_tokens")
+        body[limit_field] = body.pop("max_tokens")
         text = json.dumps(body, ensure_ascii=False)
         if request.schema is not None and (self._found is None or self._found.json_schema):
             schema, _ = schema_texts(request.schema)
@@ -184,6 +165,10 @@ class OpenAILLM:
         return await self._wire.post("/chat/completions", text.encode(), within=within)
 
     def _read(self, answer: Answer, latency: float) -> Completion:
+        if answer.status in (401, 403, 404):
+            refuse(self.model, self._wire, answer, self._key_variable)
+        if not 200 <= answer.status < 300:
+            raise status_error(self._wire, answer)
         try:
             return read_reply(answer.body, latency)
         except ValueError as error:
@@ -194,127 +179,8 @@ class OpenAILLM:
                 TransportKind.MALFORMED,
             ) from self._wire.cause(error)
 
-    async def _asked(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
-        """The answer, also a refusal; where it may pass, that of a second try."""
-        try:
-            answer = await ask()
-            if not _passes(self._wire, answer):
-                return answer
-        except TransportError as error:
-            if not passes(error):
-                raise
-        await self._sleep(_SECOND_LOOK)
-        return await ask()
-
-    async def _find_model(self) -> None:
-        answer = await self._asked(lambda: self._wire.get("/models"))
-        # Some servers have no list of models; the first call will tell.
-        if answer.status in (404, 405, 501):
-            return
-        self._must(answer)
-        try:
-            known = [str(one["id"]) for one in json.loads(answer.body)["data"]]
-        except (ValueError, KeyError, TypeError) as error:
-            self._raise(
-                f"{self.url}/models does not answer like an OpenAI-compatible server; "
-                "does the URL end in /v1?",
-                error,
-            )
-        if self.model not in known:
-            raise UserError(
-                f"{self.url} has no model {self.model!r}.{did_you_mean(self.model, known)}"
-            )
-
-    async def _probe_logprobs(self) -> bool:
-        answer = await self._asked(lambda: self._chat(replace(_PROBE, top_logprobs=5)))
-        if answer.status in _UNSUPPORTED:
-            await self._probe_plain()
-            return False
-        self._must(answer)
-        try:
-            return read_reply(answer.body).logprobs is not None
-        except ValueError as error:
-            self._raise(f"{self.url} does not answer with chat completions", error)
-
-    async def _probe_plain(self) -> None:
-        answer = await self._asked(lambda: self._chat(_PROBE))
-        if answer.status == 400 and "max_completion_tokens" in answer.words:
-            # OpenAI's newer models know the limit by another name only.
-            self._limit_field = "max_completion_tokens"
-            answer = await self._asked(lambda: self._chat(_PROBE))
-        self._must(answer)
-
-    async def _probe_schema(self) -> bool:
-        request = replace(_PROBE, schema=_PROBE_SCHEMA, max_tokens=16)
-        answer = await self._asked(lambda: self._chat(request))
-        if answer.status in _UNSUPPORTED:
-            return False
-        self._must(answer)
-        try:
-            reply = read_reply(answer.body)
-        except ValueError:
-            return False
-        # The question asks for a word, so only a server that enforces the schema begins an object.
-        # Nothing at all means that reasoning used up the few tokens: the schema was accepted.
-        return not reply.text or reply.text.lstrip().startswith("{")
-
-    def _must(self, answer: Answer) -> None:
-        """Raises TransportError if a second look found the server no better, else UserError."""
-        if 200 <= answer.status < 300:
-            return
-        error = _status_error(self._wire, answer)
-        if passes(error):
-            raise error
-        self._refused(answer)
-
-    def _refused(self, answer: Answer) -> NoReturn:
-        status = answer.status
-        if status in (401, 403):
-            self._raise(
-                f"{self.url} refuses the key (status {status}); "
-                f"set {self._key_variable} to a valid one"
-            )
-        if 300 <= status < 400:
-            self._raise(
-                f"{self.url} answers with a redirect (status {status}), which is not followed; "
-                "name the URL it leads to"
-            )
-        self._raise(
-            f"{self.url} refuses to run model {self.model!r} "
-            f"(status {status}): {answer.words}; check the model's name and the server"
-        )
-
-    def _raise(self, message: str, error: Exception | None = None) -> NoReturn:
-        raise UserError(self._wire.clean(message)) from self._wire.cause(error)
-
-
-def unreachable(model: str, error: TransportError) -> UserError:
-    """What to tell a person whose server does not answer."""
-    return UserError(
-        f"no language model answers at {error}; start the server "
-        f"(for example `vllm serve {model}`) or correct the URL in --llm"
-    )
-
 
 def _account() -> dict[str, str]:
     """OpenAI's own headers for people with several organisations or projects."""
     names = {"OPENAI_ORG_ID": "OpenAI-Organization", "OPENAI_PROJECT_ID": "OpenAI-Project"}
     return {header: os.environ[name] for name, header in names.items() if os.environ.get(name)}
-
-
-def _passes(wire: Wire, answer: Answer) -> bool:
-    return answer.status >= 400 and passes(_status_error(wire, answer))
-
-
-def _check_status(wire: Wire, answer: Answer) -> None:
-    if not 200 <= answer.status < 300:
-        raise _status_error(wire, answer)
-
-
-def _status_error(wire: Wire, answer: Answer) -> TransportError:
-    return TransportError(
-        wire.clean(f"{wire.url}: status {answer.status}: {answer.words}"),
-        TransportKind.BUSY if answer.status == 429 else TransportKind.STATUS,
-        status=answer.status,
-        retry_after=answer.retry_after,
-    )
