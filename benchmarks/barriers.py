@@ -4,9 +4,9 @@ Every schedule is really run, over HTTP, against a server in another process who
 replies are drawn by the bytes of each request: the same page of the same person takes the same time
 and ends the same way under all of them.
 
-    constant     every call takes 50 ms. Ours (the whole simulation: loop, prompts, journal, pace,
-                 sessions stored) beside one call per item, one after the other, which is timed on a
-                 few pages and given as a rate.
+    constant     every call takes 50 ms; users leave after a page with probability 0.1. Ours (the
+                 whole simulation: loop, prompts, journal, pace, sessions stored) beside one call
+                 per item, one after the other, which is timed on a few pages and given as a rate.
     log_normal   median 50 ms, sigma 1; users leave after a page with probability 0.25. Ours beside
                  a barrier after each page over all users, and beside cohorts of 64 in lock-step:
                  64 users start together, each page waits for the slowest, the next cohort starts
@@ -88,13 +88,14 @@ def main() -> None:
 
 
 def _constant(users: int, delay: float, sequential_pages: int) -> dict[str, float]:
-    with serving(delay=delay, leaving=0.25, core=1) as origin:
+    with serving(delay=delay, leaving=0.1, core=1) as origin:
         ours = _ours(origin, users)
         slow = asyncio.run(_one_call_per_item(origin, sequential_pages))
     return {
         "pages": ours["pages"],
         "pages_per_s": ours["pages_per_s"],
         "busy": ours["busy"],
+        "client_cpu_ms_per_page": ours["client_cpu_ms_per_page"],
         "one_call_per_item_pages": sequential_pages,
         "one_call_per_item_pages_per_s": slow,
         "speedup": ours["pages_per_s"] / slow,
@@ -135,21 +136,22 @@ async def _simulated(origin: str, users: int, journal: Journal, folder: Path) ->
         concurrency=2 * PLACES,
         store=store,
     )
-    before, begun = load(origin), time.perf_counter()
+    before, begun, used = load(origin), time.perf_counter(), time.process_time()
     await simulation.run()
-    seconds = time.perf_counter() - begun
+    seconds, used = time.perf_counter() - begun, time.process_time() - used
     await llm.aclose()
     after = load(origin)
     pages = sum(len(session.turns) for session in store.sessions())
     assert pages == after["calls"] - before["calls"]
-    return _figures(pages, seconds, after["seconds"] - before["seconds"])
+    return _figures(pages, seconds, used, after["seconds"] - before["seconds"])
 
 
-def _figures(pages: int, seconds: float, in_calls: float) -> dict[str, float]:
+def _figures(pages: int, seconds: float, used: float, in_calls: float) -> dict[str, float]:
     return {
         "pages": pages,
         "seconds": seconds,
         "pages_per_s": pages / seconds,
+        "client_cpu_ms_per_page": 1000 * used / pages,
         # Seconds that calls spent at the server, of all the seconds its places could have given.
         "busy": in_calls / (PLACES * seconds),
     }
@@ -191,12 +193,12 @@ async def _barred(origin: str, users: int, schedule: Schedule) -> dict[str, floa
     audience = cinema.audience(llm, films, users, PLACES)
     shown = cinema.Pages(tuple(films))
     visitors = [_Visitor(user_id, audience, films, shown) for user_id in audience.user_ids]
-    before, begun = load(origin), time.perf_counter()
+    before, begun, used = load(origin), time.perf_counter(), time.process_time()
     await schedule(visitors)
-    seconds = time.perf_counter() - begun
+    seconds, used = time.perf_counter() - begun, time.process_time() - used
     await llm.aclose()
     spent = load(origin)["seconds"] - before["seconds"]
-    return _figures(sum(len(one.turns) for one in visitors), seconds, spent)
+    return _figures(sum(len(one.turns) for one in visitors), seconds, used, spent)
 
 
 async def _page_barrier(visitors: Sequence[_Visitor]) -> None:

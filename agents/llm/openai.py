@@ -24,6 +24,7 @@ from .protocol import (
 from .queue import queue_length
 from .wire import Answer, Wire, check_url
 
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
 OPENAI_URL = "https://api.openai.com/v1"
 
 
@@ -155,7 +156,7 @@ class OpenAILLM:
         body = chat_body(request)
         body["model"] = self.model
         body[limit_field] = body.pop("max_tokens")
-        text = json.dumps(body, ensure_ascii=False)
+        text = _as_json(body)
         if request.schema is not None and (self._found is None or self._found.json_schema):
             schema, _ = schema_texts(request.schema)
             text = (

@@ -7,12 +7,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from json.encoder import encode_basestring
 from typing import Any, Literal, Protocol, runtime_checkable
 
 JsonSchema = Mapping[str, Any]
 
 
-_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_quoted = encode_basestring
 _SCHEMAS_KEPT = 256
 _schema_texts: dict[int, tuple[JsonSchema | None, tuple[str, str]]] = {}
 
@@ -32,10 +34,6 @@ def schema_texts(schema: JsonSchema | None) -> tuple[str, str]:
     # Kept with the schema itself, so that its id stays its own.
     _schema_texts[id(schema)] = schema, (own, ordered)
     return own, ordered
-
-
-def _compact(value: object) -> str:
-    return _COMPACT.encode(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +70,13 @@ class CompletionRequest:
     def key(self, fingerprint: str) -> str:
         """The journal key: a hash of everything that determines the answer."""
         # An object with sorted keys, put together by hand: this is computed for every call.
+        messages = ",".join(f"[{_quoted(m.role)},{_quoted(m.content)}]" for m in self.messages)
         text = (
-            f'{{"attempt":{_compact(self.attempt)},"max_tokens":{_compact(self.max_tokens)}'
-            f',"messages":{_compact([(m.role, m.content) for m in self.messages])}'
-            f',"model":{_compact(fingerprint)},"replicate":{_compact(self.replicate)}'
-            f',"schema":{schema_texts(self.schema)[1]},"seed":{_compact(self.seed)}'
-            f',"temperature":{_compact(self.temperature)}'
-            f',"top_logprobs":{_compact(self.top_logprobs)}}}'
+            f'{{"attempt":{self.attempt:d},"max_tokens":{self.max_tokens:d}'
+            f',"messages":[{messages}],"model":{_quoted(fingerprint)}'
+            f',"replicate":{self.replicate:d},"schema":{schema_texts(self.schema)[1]}'
+            f',"seed":{self.seed:d},"temperature":{_compact(self.temperature)}'
+            f',"top_logprobs":{self.top_logprobs:d}}}'
         )
         return hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
 
