@@ -81,6 +81,7 @@ def start_run(
 
     existed = directory.path.exists()
     with directory.locked():
+        RunDirectory.fresh(directory.path)  # another process may have begun here meanwhile
         try:
             return _with_journal(directory, options, work)
         except UserError:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 from pydantic import JsonValue
 
@@ -153,15 +155,25 @@ class RunDirectory:
         Raises:
             UserError: another process holds it.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / "lock").open("a") as file:
+        with self._lock():
+            yield
+
+    def _lock(self) -> TextIO:
+        """The lock file, locked until it is closed."""
+        while True:
+            self.path.mkdir(parents=True, exist_ok=True)
+            file = (self.path / "lock").open("a")
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
+                file.close()
                 raise UserError(
                     f"{self.path}: another process is working on this run; wait for it to end."
                 ) from error
-            yield
+            # A run that never began takes its lock file away: a lock on that one holds nothing.
+            if os.fstat(file.fileno()).st_nlink:
+                return file
+            file.close()
 
 
 def write_state(path: Path, text: str) -> None:
