@@ -75,12 +75,12 @@ class PatientLLM:
         if self._answered is None:
             self._answered = began
         while True:
-            round_began = self._clock()
-            outcome = await self._round(request, began)
+            outcome, last_waited = await self._round(request, began)
             if isinstance(outcome, Completion):
                 return outcome
             rounds += 1
-            if self._heard <= round_began:
+            # Answers from before the last wait tell nothing of the server as it is now.
+            if self._heard <= last_waited:
                 if await self._back_after_absence(outcome):
                     rounds = 0
                 if rounds < 2:
@@ -98,9 +98,12 @@ class PatientLLM:
     async def aclose(self) -> None:
         await self._inner.aclose()
 
-    async def _round(self, request: CompletionRequest, began: float) -> Completion | TransportError:
-        """The answer, or the last failure once all tries of a round have failed in passing."""
-        tried = 0
+    async def _round(
+        self, request: CompletionRequest, began: float
+    ) -> tuple[Completion | TransportError, float]:
+        """The answer, or the last failure once all tries of a round have failed in passing; and
+        since when it had waited for the last of them."""
+        tried, waited = 0, self._clock()
         while True:
             asked = self._clock()
             try:
@@ -115,13 +118,14 @@ class PatientLLM:
                 busy = error.kind is TransportKind.BUSY and now - began < self._patience
                 # While somebody looks whether the server is back, nobody else need try.
                 if self._looking.locked() or (tried >= self._retries and not busy):
-                    return error
+                    return error, waited
+                waited = now
                 await self._sleep(_wait(error, tried, request, self._patience))
                 tried += 1
             else:
                 self._hear()
                 self._answered, self._lost = self._clock(), 0
-                return completion
+                return completion, waited
 
     def _hear(self) -> None:
         self._heard, self._silent_since = self._clock(), None
