@@ -66,7 +66,7 @@ def test_a_server_that_stays_away_stops_the_run_and_costs_no_visit(
     assert sum(row["sessions"] for row in _accounting(focusgroup, stopped)) == 36
 
 
-@pytest.mark.parametrize("kind", ["leave:1", "status:503"])
+@pytest.mark.parametrize("kind", ["leave:5", "status:503"])
 def test_a_server_that_comes_back_is_waited_for(
     focusgroup: Callable[..., Any],
     speaking: Callable[[str], Path],
@@ -78,8 +78,9 @@ def test_a_server_that_comes_back_is_waited_for(
     server.order(kind, 1 if kind.startswith("leave") else None)
     llm = ("--llm", f"openai:demo-model@{server.url}")
     back = threading.Timer(3.0, server.behave)
-    back.start()
+    if kind.startswith("status"):
+        back.start()
     ran = focusgroup("run", speaking(AUDIENCE), *llm, "--patience", 60, "--out", world / "run")
-    back.join()
+    back.cancel()
     assert ran.code == 0, ran
     assert sum(row["failed_sessions"] for row in _accounting(focusgroup, world / "run")) == 0
