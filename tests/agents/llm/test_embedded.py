@@ -24,6 +24,12 @@ from focusgroup.agents.llm import (
 )
 from focusgroup.agents.llm.embedded import EmbeddedLLM
 from focusgroup.agents.llm.models import KNOWN_MODELS
+from focusgroup.agents.reply import (
+    REASON_LIMIT,
+    answer_schema,
+    answer_token_limit,
+    most_picks,
+)
 from focusgroup.simulator.errors import UserError
 
 SCHEMA = {
@@ -93,6 +99,21 @@ def test_replies_follow_the_schema_and_hold_no_free_white_space(model):
         assert reply.usage.prompt > 0
         assert reply.usage.completion <= 80
         assert reply.latency > 0
+
+
+def test_a_reply_to_a_page_keeps_its_schema(model):
+    """Lists no longer than they may be, numbers of the page, fields in their order."""
+    k = 3
+    schema = answer_schema(k, stars=True, buy=True)
+    (reply,) = ask(model, replace(PAGE, schema=schema, max_tokens=answer_token_limit(k)))
+    assert reply.finish_reason == "stop"
+    answer = json.loads(reply.text)
+    assert list(answer) == schema["required"]
+    for name, most in (("picks", k), ("stars", 5), ("buy", k)):
+        assert len(answer[name]) <= most_picks(k)
+        assert set(answer[name]) <= set(range(1, most + 1))
+    assert len(answer["why"]) <= REASON_LIMIT
+    assert json.dumps(answer, separators=(",", ":"), ensure_ascii=False) == reply.text
 
 
 def test_a_prompt_seen_before_is_taken_from_the_cache(model):
