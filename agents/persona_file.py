@@ -41,6 +41,8 @@ def load_personas(path: Path) -> dict[str, Persona]:
     Raises:
         UserError: the file is missing, is not YAML, or an entry is wrong; names entry and key.
     """
+    if not path.is_file():
+        raise UserError(f"{path}: cannot read the personas (No such file)")
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -48,7 +50,11 @@ def load_personas(path: Path) -> dict[str, Persona]:
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text; save the file as UTF-8") from error
     except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+        # What the parser quotes is left out: the path may lead to something that is no persona.
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark is not None else ""
+        what = getattr(error, "problem", None) or "not readable"
+        raise UserError(f"{path}: not valid YAML{where}: {what}") from error
     if not isinstance(entries, list) or not entries:
         raise UserError(f"{path}: expected a list of personas, each with an id (`- id: anna`)")
     personas: dict[str, Persona] = {}

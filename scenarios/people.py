@@ -104,6 +104,8 @@ class Invitation:
 
 
 def _read_members(path: Path) -> frozenset[str]:
+    if not path.is_file():
+        raise UserError(f"members: no such file {path}. Expected a file of user ids, one a line.")
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -22,6 +22,7 @@ from focusgroup.scenarios.sweep import SweepOf
 from focusgroup.scenarios.sweep_run import OnSetting, Swept, resume_sweep
 from focusgroup.scenarios.sweep_run import sweep as run_sweep
 from focusgroup.simulator import RunStopped, UserError
+from focusgroup.simulator.export import file_name
 
 from . import flags
 from .closing import closing_text, next_steps, wholly_failed
@@ -248,6 +249,7 @@ def now() -> str:
 
 def free_folder(name: str) -> Path:
     """`runs/NAME`, or the first of `runs/NAME-2`, ... that does not exist."""
+    name = file_name(name)
     folder, number = RUNS / name, 1
     while folder.exists():
         number += 1
