@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -20,7 +21,7 @@ class Packed(Protocol):
 
 
 class Worker(Protocol):
-    """A `Shard` in another process. Every method raises ShardLost."""
+    """A `Shard` in another process. Every method but `kill` raises ShardLost."""
 
     async def hello(self) -> str: ...
     async def begin(self, audience: Packed, arms: Packed, shown: Packed, job: Job) -> None: ...
@@ -28,6 +29,7 @@ class Worker(Protocol):
     async def deliver(self, messages: Sequence[FromHead]) -> None: ...
     async def halt(self) -> list[FromShard]: ...
     async def close(self) -> None: ...
+    def kill(self) -> None: ...
 
 
 class Cluster(Protocol):
@@ -62,6 +64,7 @@ class Crew:
         """
         if number not in self._workers:
             worker = self.cluster.start()
+            self._workers[number] = worker
             try:
                 found = await worker.hello()
             except ShardLost as error:
@@ -76,18 +79,21 @@ class Crew:
                     f"--ray: the run is started by {identity()}, but a machine of the cluster has"
                     f" {found}; install the same on all of them"
                 )
-            self._workers[number], self._worked = worker, True
+            self._worked = True
         return self._workers[number]
 
     def lost(self, number: int) -> None:
-        """The worker died; another takes its place when it is asked for."""
-        self._workers.pop(number, None)
+        """The worker died, or is to: another takes its place when it is asked for."""
+        worker = self._workers.pop(number, None)
+        if worker is not None:
+            worker.kill()
 
     async def dismiss(self) -> None:
         """Close all workers."""
-        while self._workers:
-            _, worker = self._workers.popitem()
-            try:
-                await worker.close()
-            except ShardLost:
-                continue  # it is gone already, which is what was wanted
+        workers = list(self._workers.values())
+        self._workers.clear()
+        ends = await asyncio.gather(*(w.close() for w in workers), return_exceptions=True)
+        for end in ends:
+            # One that is gone already is what was wanted.
+            if isinstance(end, BaseException) and not isinstance(end, ShardLost):
+                raise end

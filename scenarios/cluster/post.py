@@ -46,15 +46,13 @@ class Post:
         Raises:
             UserError, RunStopped: as the sessions; or workers die again and again.
         """
-        deaths = 0
+        deaths, brief = 0, self._brief
         while True:
             watch: Watch | None = None
             try:
                 worker = await self._crew.worker(self._number)
-                watch = Watch(worker, self._brief.model, self._keep)
-                await worker.begin(
-                    self._brief.audience, self._brief.arms, self._brief.shown, self._left()
-                )
+                watch = Watch(worker, brief.model, self._keep, brief.on_session_end)
+                await worker.begin(brief.audience, brief.arms, brief.shown, self._left())
                 await watch.serve()
             except ShardLost as lost:
                 self._crew.lost(self._number)
@@ -71,7 +69,6 @@ class Post:
         self._brief.store.append(sessions)
         for session in sessions:
             self._ran[session.key] = Stored(session.attempt, session.end)
-            self._brief.on_session_end(session)
 
     def _left(self) -> Job:
         """The job without what an earlier worker has finished.

@@ -74,7 +74,10 @@ class RayWorker:
         try:
             await self._said(self._actor.close.remote(), CLOSE_SECONDS)
         finally:
-            self._ray.kill(self._actor)
+            self.kill()
+
+    def kill(self) -> None:
+        self._ray.kill(self._actor)
 
     async def _said(self, reference: Awaitable[Said], seconds: float | None = None) -> Said:
         try:

@@ -6,8 +6,9 @@ import asyncio
 import itertools
 import pickle
 import platform
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 
 from focusgroup.agents import LLMUser
@@ -78,7 +79,8 @@ class Shard:
         self._numbers = itertools.count()
         self._asked: dict[int, tuple[CompletionRequest, asyncio.Future[Completion]]] = {}
         self._model: asyncio.Task[LLM] | None = None
-        self._open_for = ""
+        self._open: Callable[[], Coroutine[None, None, LLM]] | None = None
+        self._named = ""
         self._tasks: set[asyncio.Task[None]] = set()
         self._round: asyncio.Task[None] | None = None
 
@@ -98,7 +100,8 @@ class Shard:
         agent = everybody.agent
         if isinstance(agent, LLMUser) and isinstance(agent.llm, DistantLLM):
             agent.llm.plug(self._ask)
-            await self._reopen(job, agent.llm.fingerprint)
+            await self._forget(job.model)
+            self._open = partial(_opened, job, agent.llm.fingerprint)
 
         async def work() -> None:
             error: Exception | None = None
@@ -155,9 +158,13 @@ class Shard:
     async def close(self) -> None:
         """Stop, and close the model."""
         await self.halt()
-        model, self._model = self._model, None
-        if model is not None and model.done() and model.exception() is None:
-            await model.result().aclose()
+        opening, self._model = self._model, None
+        if opening is None:
+            return
+        opening.cancel()  # if it is still being opened
+        (model,) = await asyncio.gather(opening, return_exceptions=True)
+        if not isinstance(model, BaseException):
+            await model.aclose()
 
     def _say(self, message: FromShard) -> None:
         self._outbox.append(message)
@@ -180,22 +187,24 @@ class Shard:
 
     async def _call(self, call: int, request: CompletionRequest) -> None:
         try:
-            if self._model is None:
-                raise RuntimeError("a call before the model was opened")
-            model = await asyncio.shield(self._model)
+            model = await asyncio.shield(self._opening())
             outcome: Completion | Exception = await model.complete(request)
         except Exception as caught:  # noqa: BLE001 - the head raises it
             outcome = portable(caught)
         self._say(Came(call, outcome))
 
-    async def _reopen(self, job: Job, fingerprint: str) -> None:
-        if self._open_for != job.model:
-            await self.close()
-            self._open_for = job.model
+    def _opening(self) -> asyncio.Task[LLM]:
+        """The model is opened by the first call: what is replayed from a journal needs none."""
         if self._model is None:
-            self._model = asyncio.create_task(_opened(job, fingerprint))
-            # Nobody may ever call it, and then nobody need know that it could not be opened.
-            self._model.add_done_callback(lambda done: done.cancelled() or done.exception())
+            if self._open is None:
+                raise RuntimeError("a call in an audience without a language model")
+            self._model = asyncio.create_task(self._open())
+        return self._model
+
+    async def _forget(self, model: str) -> None:
+        if self._named != model:
+            await self.close()
+            self._named = model
 
 
 async def _opened(job: Job, fingerprint: str) -> LLM:

@@ -35,15 +35,22 @@ class Watch:
     Args:
         model: behind the journal and the budget, with a relay in the model's place; None if nobody
             is asked.
-        keep: stores sessions that ended.
+        keep: stores sessions that ended. told: called for each of them, but not while the run is
+            being stopped; it may stop the run.
 
     Attributes:
         progress: whether an answer or a session came.
     """
 
-    def __init__(self, worker: Worker, model: JournaledLLM | None, keep: Keep) -> None:
+    def __init__(
+        self,
+        worker: Worker,
+        model: JournaledLLM | None,
+        keep: Keep,
+        told: Callable[[Session], None],
+    ) -> None:
         self.progress = False
-        self._worker, self._model, self._keep = worker, model, keep
+        self._worker, self._model, self._keep, self._told = worker, model, keep, told
         self._called: dict[int, asyncio.Future[Completion]] = {}
         self._to_say: list[FromHead] = []
         self._spoken = asyncio.Event()
@@ -93,6 +100,8 @@ class Watch:
                     case Ran(sessions):
                         self.progress = True
                         self._keep(sessions)
+                        for session in sessions:
+                            self._told(session)
                     case Ended(None):
                         return
                     case Ended(Exception() as error):
@@ -141,7 +150,9 @@ class Watch:
         except (ShardLost, TimeoutError):
             return  # its sessions are simulated again, from the journal
         for message in said:
-            if isinstance(message, Ran):
+            if isinstance(message, Came):
+                self._came(message.call, message.outcome)  # paid for: it goes into the journal
+            elif isinstance(message, Ran):
                 self._keep(message.sessions)
 
     def _give_up_calls(self) -> None:
