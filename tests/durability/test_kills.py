@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import random
 import signal
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,3 +123,35 @@ def _killed_and_resumed(
     assert stored.sessions_of(run) == reference.sessions, str(kill)
     assert tables(went.out) == reference.tables, str(kill)
     return deaths
+
+
+def test_kills_against_a_real_server(
+    forks: Any, world: Path, start_server: Callable[..., Any], stored: Any
+) -> None:
+    """The same over HTTP, and what was asked is counted where it arrives."""
+    draw, said = random.Random(4), world / "said-http"
+    with start_server("--delay", "0.01") as server:
+        llm = ("--llm", f"openai:demo-model@{server.url}", "--concurrency", 8, "--quiet")
+        start = ("run", world / "scenario.yaml", *llm, "--out")
+        whole = forks.run((*start, world / "http-whole"), said=said)
+        assert whole.code == 0, whole.err
+        expected = stored.sessions_of(world / "http-whole")
+        answers = len(stored.journaled(world / "http-whole" / "journal.sqlite"))
+        probes = len(server.seen()) - answers
+        deaths = 0
+        for number in range(4):
+            run = world / f"http-{number}"
+            killed = forks.run(
+                (*start, run), said=said, after=draw.uniform(0.3, 0.9) * whole.seconds
+            )
+            deaths += killed.code != 0
+            stored.check_whole(run)
+            kept = stored.journaled(run / "journal.sqlite")
+            before = len(server.seen())
+            on = ("resume", run, "--quiet") if (run / "manifest.json").exists() else (*start, run)
+            resumed = forks.run(on, said=said)
+            assert resumed.code == 0, resumed.err
+            assert len(server.seen()) - before <= probes + answers - len(kept)
+            assert stored.sessions_of(run) == expected
+            assert tables(resumed.out) == tables(whole.out)
+    assert deaths
