@@ -41,8 +41,8 @@ def load_personas(path: Path) -> dict[str, Persona]:
     Raises:
         UserError: the file is missing, is not YAML, or an entry is wrong; names entry and key.
     """
-    if not path.is_file():
-        raise UserError(f"{path}: cannot read the personas (No such file)")
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise UserError(f"{path}: cannot read the personas (not a plain file)")
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:

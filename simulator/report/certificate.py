@@ -11,7 +11,7 @@ from focusgroup.simulator.fidelity.certificate import decides
 
 from .certificate_rows import number, row_card, tiles, unknown_list
 from .file import part, write_whole
-from .markup import Html, cut, escape, join, outside, tag
+from .markup import LIMIT, Html, cut, escape, join, outside, tag
 from .values import count
 from .view import table
 
@@ -174,7 +174,10 @@ def _asked(certificate: Certificate) -> Html:
         notes = join(tag("li", outside(note)) for note in c.notes)
         blocks += [tag("h3", "Notes"), tag("ul", notes)]
     if c.command:
-        blocks += [tag("h3", "Make it again"), tag("pre", tag("code", c.command), tabindex="0")]
+        blocks += [
+            tag("h3", "Make it again"),
+            tag("pre", tag("code", cut(c.command, LIMIT)), tabindex="0"),
+        ]
     return join(blocks)
 
 
