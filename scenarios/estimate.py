@@ -27,7 +27,7 @@ from focusgroup.simulator.noise import derive_seed
 from .build import Means, build
 from .experiment import Experiment, Room
 from .options import Options
-from .rehearsal import Kind, StandIn, Tallies, Tally, kind_of, length, rate_between, sum_of
+from .rehearsal import PROBED, Kind, StandIn, Tallies, Tally, kind_of, length, rate_between, sum_of
 from .scenario import Scenario
 
 CHARACTERS_PER_TOKEN = 3.0  # of titles and JSON, where nobody could be asked
@@ -35,7 +35,7 @@ REHEARSED = (
     2_000  # visits of an audience; what goes beyond is taken to go on like their second half
 )
 AT_ONCE = 8  # visits: few, so that the model is asked about whole visits and not first pages alone
-PROBE = 64  # calls to the model, at most a tenth of the pages
+PROBE = 200  # answers of the model, at most a fifth of the pages there may be
 ATTEMPTS = 2
 _PICKED = 0.2  # of the items of a page, where nobody could be asked
 
@@ -103,28 +103,37 @@ class _Counted:
 async def estimate(scenario: Scenario, options: Options, *, probe: int = PROBE) -> Estimate:
     """Rehearse a run: the real users, prompts and recommenders, and a stand-in for the model.
 
-    The model is asked up to `probe` calls, at most a tenth of the pages there may be, and stopped
-    after 30 s; its replies then stand for all. Where it is out of reach, or `probe` is 0, users
-    leave as often as the scenario assumes.
+    Where users leave when the model says so, it is asked for up to `probe` answers, at most a fifth
+    of the pages there may be; elsewhere for a few, to see how long they are. After 30 s no more is
+    asked. Its replies then stand for all. They are kept in the journal, where one is shared with
+    the run. Where the model is out of reach, or `probe` is 0, users leave as the scenario assumes.
 
     Raises:
         UserError: the scenario, or something it names, is wrong.
     """
-    with tempfile.TemporaryDirectory() as folder, Journal(Path(folder) / "journal.sqlite") as empty:
-        stand_ins: list[StandIn] = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = options.journal or Path(folder) / "journal.sqlite"
+        with Journal(path) as journal:
+            return await _with_journal(scenario, options, journal, probe)
 
-        def relay(model: LLM) -> LLM:
-            stand_ins.append(_stand_in(model, scenario, probe))
-            return stand_ins[-1]
 
-        # Nobody is waited for long, and nothing is kept.
-        hasty = replace(options.llm, timeout=min(options.llm.timeout, 30.0), retries=0, patience=5)
-        line = Line(empty, JournalMode.OFF, hasty, relay=relay)
-        experiment = await build(scenario, Means(line, options.folder))
-        try:
-            return await _rehearsed(experiment, stand_ins, options)
-        finally:
-            await experiment.aclose()
+async def _with_journal(
+    scenario: Scenario, options: Options, journal: Journal, probe: int
+) -> Estimate:
+    stand_ins: list[StandIn] = []
+
+    def relay(model: LLM) -> LLM:
+        stand_ins.append(_stand_in(model, scenario, probe, journal))
+        return stand_ins[-1]
+
+    # Nobody is waited for long, and nothing is kept.
+    hasty = replace(options.llm, timeout=min(options.llm.timeout, 30.0), retries=0, patience=5)
+    line = Line(journal, JournalMode.OFF, hasty, relay=relay)
+    experiment = await build(scenario, Means(line, options.folder))
+    try:
+        return await _rehearsed(experiment, stand_ins, options)
+    finally:
+        await experiment.aclose()
 
 
 async def _rehearsed(
@@ -284,7 +293,7 @@ def _calls_a_page(room: Room, scenario: Scenario) -> int:
     return scenario.page.k * (2 if room.spec.decision == "pooled" else 1)
 
 
-def _stand_in(model: LLM, scenario: Scenario, probe: int) -> StandIn:
+def _stand_in(model: LLM, scenario: Scenario, probe: int, journal: Journal) -> StandIn:
     languages = {spec.language for spec in scenario.audiences.values() if spec.agent == "llm"}
     words = [
         (language.words("yes_words")[0], language.words("no_words")[0])
@@ -292,10 +301,14 @@ def _stand_in(model: LLM, scenario: Scenario, probe: int) -> StandIn:
     ]
     each = 0.5 / max(1, len(words))
     likeliest = [(word, math.log(each)) for pair in words for word in pair]
-    pages = len(scenario.recommenders) * scenario.rounds * scenario.page.pages
-    pages *= sum(spec.users for spec in scenario.audiences.values() if spec.agent == "llm")
-    probe = min(probe, max(pages // 10, 1))
-    return StandIn(model, _answers(scenario), tuple(likeliest), probe=probe)
+    own_word = [
+        spec.users
+        for spec in scenario.audiences.values()
+        if spec.agent == "llm" and spec.decision == "own_word" and spec.style == "answer"
+    ]
+    pages = sum(own_word) * len(scenario.recommenders) * scenario.rounds * scenario.page.pages
+    probe = min(probe, max(pages // 5, PROBED))
+    return StandIn(model, _answers(scenario), tuple(likeliest), probe=probe, journal=journal)
 
 
 def _answers(scenario: Scenario) -> Callable[[CompletionRequest], str]:

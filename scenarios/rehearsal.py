@@ -15,6 +15,7 @@ from focusgroup.agents.llm import (
     Capabilities,
     Completion,
     CompletionRequest,
+    Journal,
     TransportError,
 )
 from focusgroup.simulator import RunStopped, UserError
@@ -22,6 +23,7 @@ from focusgroup.simulator.noise import derive_seed
 
 PROBE_AT_ONCE = 4
 PROBE_SECONDS = 30.0
+PROBED = 16  # calls of a kind that tell how long prompts and replies are
 _LISTED = 512  # prompts of a kind that are kept to be measured
 
 MakeUp = Callable[[CompletionRequest], str]
@@ -81,11 +83,13 @@ class StandIn:
 
     The first calls of the rehearsal go to the model itself; from then on every call gets one of its
     replies to calls of that kind, drawn by the call, failures of the form included. Where the model
-    was not asked, replies are made up. What a journal would answer is not counted twice.
+    was not asked, replies are made up. What the journal answers, or would have by then, is not
+    counted.
 
     Args:
         answer: a made-up answer to a page. yes_or_no: made-up log-probabilities of a score.
-        probe: calls that go to the model, at most.
+        probe: answers to pages that are asked of the model, at most.
+        journal: one that the run will use: what the model says is kept there.
         clock: seconds from any fixed instant.
 
     Attributes:
@@ -101,6 +105,7 @@ class StandIn:
         yes_or_no: Logprobs,
         *,
         probe: int,
+        journal: Journal | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.model = model
@@ -109,8 +114,9 @@ class StandIn:
         self.asked: list[tuple[CompletionRequest, Completion]] = []
         self.silence = "" if probe else "nobody was asked"
         self._answer, self._yes_or_no = answer, yes_or_no
-        self._left = 0
+        self._left: dict[Kind, int] = {}
         self._probe = probe
+        self._journal = journal
         self._clock = clock
         self._until = math.inf
         self._slots = asyncio.Semaphore(PROBE_AT_ONCE)
@@ -132,19 +138,26 @@ class StandIn:
     async def open_probe(self) -> None:
         """From now on the model is asked, until its calls or the seconds are used up."""
         await self.capabilities()
-        self._left = 0 if self.silence else self._probe
+        few = min(PROBED, self._probe)
+        wanted = {Kind.ANSWER: self._probe, Kind.SCORE: few, Kind.WORDS: few}
+        self._left = {} if self.silence else wanted
         self._until = self._clock() + PROBE_SECONDS
 
     async def complete(self, request: CompletionRequest) -> Completion:
         key = request.key(self.fingerprint)
-        if (known := self._said.get(key)) is not None:
+        known = self._said.get(key)
+        if known is None and self._journal is not None:
+            known = self._journal.get(key)
+        if known is not None:
             return known
         kind = kind_of(request)
         characters = length(request)
         self.tallies[kind] = self.tallies[kind].with_call(characters, request.max_tokens)
         if len(self.prompts[kind]) < _LISTED:
             self.prompts[kind].append(request)
-        said = await self._from_model(request)
+        said = await self._from_model(request, kind)
+        if said is not None and self._journal is not None:
+            self._journal.put(key, said)
         if said is None:
             said = self._replayed(kind, key) or self._made_up(request, kind)
         self._said[key] = said
@@ -153,17 +166,18 @@ class StandIn:
     async def aclose(self) -> None:
         await self.model.aclose()
 
-    async def _from_model(self, request: CompletionRequest) -> Completion | None:
-        if self._left <= 0 or self._clock() > self._until:
+    async def _from_model(self, request: CompletionRequest, kind: Kind) -> Completion | None:
+        left = self._left.get(kind, 0)
+        if left <= 0 or self._clock() > self._until:
             return None
-        self._left -= 1
+        self._left[kind] = left - 1
         async with self._slots:
             if self._clock() > self._until:
                 return None
             try:
                 said = await self.model.complete(request)
             except (UserError, TransportError, RunStopped) as error:
-                self._left = 0
+                self._left = {}
                 self.silence = self.silence or str(error)
                 return None
         self.asked.append((request, said))

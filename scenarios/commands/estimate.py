@@ -24,11 +24,11 @@ def estimate_text(scenario: Scenario, options: Options, *, probe: int = PROBE) -
     lines = [f"{found.title}: {found.visits} visits, nothing was run."]
     lines += [f"{name}: no language model, no cost" for name in found.silent]
     for audience in found.audiences:
-        lines += _speaking(audience, scenario.prices)
+        lines += _speaking(audience, scenario.prices, kept=options.journal is not None)
     return "\n".join(lines)
 
 
-def _speaking(of: AudienceEstimate, prices: PriceSpec) -> list[str]:
+def _speaking(of: AudienceEstimate, prices: PriceSpec, *, kept: bool) -> list[str]:
     tokens = f"{_count(of.tokens.prompt)} prompt + {_count(of.tokens.answer)} answer tokens"
     words = f", {_count(of.words)} of them for reviews and interviews" if of.words else ""
     lines = [
@@ -39,9 +39,9 @@ def _speaking(of: AudienceEstimate, prices: PriceSpec) -> list[str]:
     ]
     if of.asked:
         counted = "its own tokenizer" if of.exact else "the server's count"
+        kept_where = "kept in the journal" if kept else "not kept (--journal would keep them)"
         lines.append(
-            f"  as the model answered {of.asked} calls just now; tokens by {counted}; what was"
-            " answered is not kept"
+            f"  as the model answered {of.asked} calls just now, {kept_where}; tokens by {counted}"
         )
     if of.silence:
         counted = (

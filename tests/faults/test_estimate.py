@@ -1,0 +1,86 @@
+"""--dry-run against what the run then takes, on both built-in datasets, to within 15 %."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from focusgroup.agents.llm import Journal
+from focusgroup.scenarios.batch import start_run
+from focusgroup.scenarios.estimate import Estimate, estimate
+from focusgroup.scenarios.options import Options
+from focusgroup.scenarios.rundir import RunDirectory
+from focusgroup.scenarios.scenario import scenario_from
+
+WITHIN = 0.15
+AUDIENCES = {
+    "movies": {"style": "answer", "reviews": 0.4, "interview": True, "users": 120},
+    "groceries": {
+        "style": "score",
+        "decision": "pooled",
+        "calibration_users": 5,
+        "interview": True,
+        "users": 4,
+    },
+}
+
+
+def _scenario(dataset: str, url: str) -> Any:
+    audience = {"agent": "llm", "llm": f"openai:demo-model@{url}", **AUDIENCES[dataset]}
+    return scenario_from(
+        {
+            "title": dataset,
+            "data": {"name": dataset},
+            "page": {"k": 10, "pages": 5, "exclude_history": dataset == "movies"},
+            "recommenders": ["random", "popularity"],
+            "audiences": {"people": audience},
+        }
+    )
+
+
+def _close(expected: float, actual: float) -> bool:
+    return abs(expected - actual) <= WITHIN * actual
+
+
+@pytest.mark.parametrize("dataset", list(AUDIENCES))
+def test_an_estimate_is_what_the_run_takes(dataset: str, tmp_path: Path, server: Any) -> None:
+    scenario = _scenario(dataset, server.url)
+    (found,) = asyncio.run(estimate(scenario, Options())).audiences
+    asked = len(server.seen())
+    assert found.asked <= 240 and asked <= found.asked + 2
+    run = start_run(
+        scenario, RunDirectory.fresh(tmp_path / "run"), "e", Options(report=False), lambda: "now"
+    )
+    with Journal(tmp_path / "run" / "journal.sqlite") as journal:
+        usage = journal.totals().usage
+    calls = len(server.seen()) - asked - 2
+    assert calls == run.spent.calls
+    told = f"{found} but {calls} calls, {usage}, {sum(len(s.turns) for s in run.sessions)} pages"
+    assert _close(found.calls, calls), told
+    assert _close(found.tokens.prompt, usage.prompt), told
+    assert _close(found.tokens.both, usage.prompt + usage.completion), told
+    assert _close(found.pages, sum(len(s.turns) for s in run.sessions)), told
+    assert calls < found.most_calls and usage.prompt + usage.completion < found.most.both
+
+
+def test_a_large_audience_is_estimated_from_a_part_of_it(
+    world: Path, server: Any, monkeypatch: pytest.MonkeyPatch, speaking: Callable[[str], Path]
+) -> None:
+    from focusgroup.scenarios import estimate as module
+    from focusgroup.scenarios.overrides import override
+    from focusgroup.scenarios.scenario import read_scenario
+
+    path = speaking("{agent: llm, users: 200, style: score, decision: pooled, personas: sampled}")
+    scenario = override(read_scenario(path), llm=f"openai:demo-model@{server.url}")
+    scenario = scenario.model_copy(
+        update={"recommenders": dict(list(scenario.recommenders.items())[:2])}
+    )
+    whole: Estimate = asyncio.run(estimate(scenario, Options()))
+    monkeypatch.setattr(module, "REHEARSED", 3_000)
+    part: Estimate = asyncio.run(estimate(scenario, Options()))
+    assert _close(part.audiences[0].calls, whole.audiences[0].calls)
+    assert _close(part.audiences[0].tokens.prompt, whole.audiences[0].tokens.prompt)
