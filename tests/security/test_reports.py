@@ -134,7 +134,7 @@ def test_the_page_keeps_its_shape(payload: Any, make: Any, plain: dict[Any, Outl
     found = Outline(document)
     assert found.tags == plain[make].tags
     assert not UNSEEN.intersection(document)
-    assert len(document) < 400_000
+    assert len(document) < 1_000_000  # an unseen character is spelled out in eight
     if payload.kind == "lengths" and payload.name in ("words", "letters", "chinese letters"):
         assert any(text.endswith("…") for text in found.texts)
         assert max(map(len, found.texts)) <= 50_000
