@@ -60,10 +60,10 @@ QUESTION = CompletionRequest(
 SCENARIO = """\
 title: Twenty pages
 data: {name: movies}
-page: {k: 4, pages: 3}
+page: {k: 4, pages: 2}
 recommenders: [random, popularity]
 audiences:
-  small: {agent: llm, users: 12, llm: embedded, style: answer}
+  small: {agent: llm, users: 8, llm: embedded, style: answer}
 primary: click_rate
 """
 
