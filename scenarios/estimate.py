@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,10 +26,10 @@ from focusgroup.simulator.noise import derive_seed
 from .build import Means, build
 from .experiment import Experiment, Room
 from .options import Options
-from .rehearsal import PROBED, Kind, StandIn, Tallies, Tally, kind_of, length, rate_between, sum_of
+from .rehearsal import PROBED, Kind, StandIn, Tallies, Tally, rate_between, sum_of
 from .scenario import Scenario
+from .token_scale import Scale
 
-CHARACTERS_PER_TOKEN = 3.0  # of titles and JSON, where nobody could be asked
 REHEARSED = (
     2_000  # visits of an audience; what goes beyond is taken to go on like their second half
 )
@@ -232,46 +231,6 @@ def _estimated(
         silence=stand_in.silence,
         exact=isinstance(stand_in.model, TokenCounter),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """How characters and replies of each kind turn into tokens."""
-
-    characters_per_token: defaultdict[Kind, float]
-    answer_tokens: defaultdict[Kind, float]
-
-    @classmethod
-    def of(cls, stand_in: StandIn) -> Scale:
-        """From the model's tokenizer where it has one, else from what it counted itself."""
-        if isinstance(stand_in.model, TokenCounter):
-            counter = stand_in.model
-            prompts = [
-                (asked, counter.prompt_tokens(asked.messages))
-                for listed in stand_in.prompts.values()
-                for asked in listed[:64]
-            ]
-        else:
-            prompts = [(asked, said.usage.prompt) for asked, said in stand_in.asked]
-        measured = [(asked, tokens) for asked, tokens in prompts if tokens]
-        overall = _ratio(measured, CHARACTERS_PER_TOKEN)
-        characters = defaultdict(lambda: overall)
-        answers = defaultdict(lambda: 60.0, {Kind.SCORE: 1.0})
-        for kind in Kind:
-            characters[kind] = _ratio([p for p in measured if _is(p[0], kind)], overall)
-            said = [s.usage.completion for asked, s in stand_in.asked if _is(asked, kind)]
-            if any(said):
-                answers[kind] = mean(said)
-        return cls(characters, answers)
-
-
-def _is(request: CompletionRequest, kind: Kind) -> bool:
-    return kind_of(request) is kind
-
-
-def _ratio(measured: list[tuple[CompletionRequest, int]], otherwise: float) -> float:
-    tokens = sum(tokens for _, tokens in measured)
-    return sum(length(asked) for asked, _ in measured) / tokens if tokens else otherwise
 
 
 def _most_calls(experiment: Experiment, room: Room) -> int:

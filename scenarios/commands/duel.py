@@ -21,10 +21,10 @@ from focusgroup.scenarios.duel_file import RESULT, FinishedDuels, RoomDuels, due
 from focusgroup.scenarios.duel_run import DuelOptions, plan_room, run_duels
 from focusgroup.scenarios.duel_setting import DuelRoom, DuelSetting, duel_source, set_duels
 from focusgroup.scenarios.duels import Held, Planned
+from focusgroup.scenarios.token_scale import CHARACTERS_PER_TOKEN
 from focusgroup.simulator import RunStopped
 from focusgroup.simulator.fidelity.duel_table import duels_text
 
-from .estimate import CHARACTERS_PER_TOKEN
 from .flags import RUNS, Concurrency, JournalPath, KeyVariable, Llm
 
 CHOICE_TOKENS = 30  # of a usual choice with its reason

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 
+from focusgroup.agents.llm import JournalMode
 from focusgroup.scenarios.estimate import (
-    CHARACTERS_PER_TOKEN,
     PROBE,
     AudienceEstimate,
     Tokens,
@@ -14,12 +14,12 @@ from focusgroup.scenarios.estimate import (
 )
 from focusgroup.scenarios.options import Options
 from focusgroup.scenarios.scenario import PriceSpec, Scenario
-
-__all__ = ["CHARACTERS_PER_TOKEN", "estimate_text"]
+from focusgroup.scenarios.token_scale import CHARACTERS_PER_TOKEN
 
 
 def estimate_text(scenario: Scenario, options: Options, *, probe: int = PROBE) -> str:
     """Visits, and for each audience with a language model what is expected and what is the most."""
+    probe = 0 if options.mode is JournalMode.REPLAY else probe
     found = asyncio.run(estimate(scenario, options, probe=probe))
     lines = [f"{found.title}: {found.visits} visits, nothing was run."]
     lines += [f"{name}: no language model, no cost" for name in found.silent]

@@ -12,6 +12,7 @@ import typer
 
 from focusgroup.agents.llm import JournalMode
 from focusgroup.scenarios.batch import resume_run, start_run
+from focusgroup.scenarios.estimate import PROBE
 from focusgroup.scenarios.finished import FinishedRun
 from focusgroup.scenarios.library import find_scenario
 from focusgroup.scenarios.options import Options
@@ -111,6 +112,9 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Calls, tokens, time and cost; runs nothing.")
     ] = False,
+    probe: Annotated[
+        int, typer.Option(min=0, help="Answers --dry-run asks for, to see when users leave.")
+    ] = PROBE,
     quiet: Quiet = False,
 ) -> None:
     """Run a scenario: every user of every audience meets every recommender.
@@ -141,7 +145,7 @@ def run(
         quiet=quiet,
     )
     if dry_run:
-        typer.echo(estimate_text(changed, options))
+        typer.echo(estimate_text(changed, options, probe=probe))
         if sweep is not None:
             most = 2 * len(AssumedSpec.model_fields) + 1
             typer.echo(f"The sweep runs this up to {most} times; pages asked alike are asked once.")

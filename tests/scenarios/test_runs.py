@@ -225,12 +225,17 @@ def test_dry_run_simulates_nothing_and_writes_nothing(
 ) -> None:
     ran = focusgroup("run", _speaking(world), *_llm(server), "--dry-run", "--out", world / "run")
     assert ran.code == 0 and "24 visits, nothing was run" in ran.out, ran
-    assert "at most 72 pages" in ran.out and "prompt +" in ran.out
+    # 24 visits of 3 pages, an interview each and at most 3 reviews a page; everything asked twice
+    assert f"at most   {2 * (72 + 24 + 72 * 3)} calls" in ran.out and "prompt +" in ran.out
     assert "min if 64 calls at once take" in ran.out
-    assert len(server.seen()) <= 6 and not (world / "run").exists()  # a probe and a timed call
+    assert len(server.seen()) <= 2 + 2 * 16 and not (world / "run").exists()
+    asked = len(server.seen())
+    ran = focusgroup("run", _speaking(world), *_llm(server), "--dry-run", "--probe", 0)
+    assert ran.code == 0 and "nobody was asked" in ran.out and len(server.seen()) == asked
     gone = ("--llm", "openai:demo-model@http://127.0.0.1:9/v1")
     ran = focusgroup("run", world / "scenario.yaml", *gone, "--dry-run")
     assert ran.code == 0 and "time unknown" in ran.out, ran
+    assert "users leave as the scenario assumes" in ran.out, ran
 
 
 def test_the_manifest_holds_the_disjoint_split(focusgroup: Run, world: Path) -> None:
