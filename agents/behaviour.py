@@ -32,11 +32,12 @@ from focusgroup.simulator.types import (
 from .assumed import Assumed
 from .choice import Choice, sigmoid
 from .decide import leave_reason
-from .features import CHOICE, SIGNALS, FeatureSpace, UserSide
+from .features import CHOICE, SIGNALS, FeatureSpace
 from .folded import FoldedUsers, fold
 from .memory import FATIGUE_PER_PAGE, SATISFACTION_WEIGHT, Memory, Mood, mood
 from .pages import Pages
 from .stars import Stars
+from .user_side import Nearness, UserSide
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -103,12 +104,14 @@ class BehaviourModel:
         ids = list(dict.fromkeys(visit.user_id for visit in visits))
         row_of = {user_id: row for row, user_id in enumerate(ids)}
         folded = users.of(ids)
-        pages = Pages.of(slates, visits, memories, row_of, self.space.index.position)
-        log_odds = self.choice.log_odds(self.space.choice(folded, pages.users, pages.items))
+        position, priced = self.space.index.position, not np.isnan(self.space.log_price).all()
+        pages = Pages.of(slates, visits, memories, row_of, position, priced=bool(priced))
+        near = self.space.nearness(folded, pages.users, pages.items)
+        log_odds = self.choice.log_odds(self.space.choice(folded, pages.users, pages.items, near))
         log_odds = log_odds + self._assumed(pages)
         if opinion_log_odds is not None:
             log_odds = log_odds + opinion_log_odds
-        slots = self._slots(pages, folded, sigmoid(log_odds), opinion_star_log_odds)
+        slots = self._slots(pages, folded, near, sigmoid(log_odds), opinion_star_log_odds)
         satisfaction = 1 - np.multiply.reduceat(1 - slots.worth(), pages.starts)
         fatigue = np.array([m.fatigue + (1 - m.fatigue) * FATIGUE_PER_PAGE for m in memories])
         p_leave = self._p_leave(memories, satisfaction, fatigue)
@@ -146,7 +149,12 @@ class BehaviourModel:
         )
 
     def _slots(
-        self, pages: Pages, users: UserSide, engage: Floats, star_log_odds: Floats | float
+        self,
+        pages: Pages,
+        users: UserSide,
+        near: Nearness,
+        engage: Floats,
+        star_log_odds: Floats | float,
     ) -> _Slots:
         """Probabilities of slots from those of engagement, and their draws."""
         click, purchase = engage, np.zeros_like(engage)
@@ -157,7 +165,7 @@ class BehaviourModel:
         bought = clicked & (pages.draw("purchase") * click < purchase)
         if self.stars is None:
             return _Slots(click, purchase, clicked, bought)
-        features = self.space.rating(users, pages.users, pages.items)
+        features = self.space.rating(users, pages.users, pages.items, near)
         stars = self.stars.draw(features, pages.draw("stars"), star_log_odds)
         expected = self.stars.expected(features, star_log_odds)
         return _Slots(click, purchase, clicked, bought, stars, expected)

@@ -17,6 +17,7 @@ from .leaning import Leaning, year_kinds
 from .manner import SHRINK, level, over, scale_use, slope, spread, steadiness
 from .past import Past, summed
 from .taste import ItemIndex, Taste
+from .user_side import Nearness, UserSide
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -52,37 +53,6 @@ RATING = (
     *("item_bias x width", "user_bias x width", "liking x width", "popularity"),
     *("tilt x popularity", *STAR_HABITS),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class UserSide:
-    """Many users as arrays: everything about them the features need.
-
-    Attributes:
-        taste, taste_lately, habits, liking: (users, d), for the factors of those names.
-        attributes, years: (users, kinds), leanings. owned: (users, items), log1p amounts.
-        activity: (users,), log1p of the number of items had. bias: (users,), stars above the
-            items'. width: (users,), log of how far the user's stars spread around that, 0 for as
-            far as usual. level: (users,), popularity of the items chosen, above the usual; 0 where
-            a log holds what was shown. tilt: (users,), how stars rise with popularity. scale:
-            (users, 4), how much more often than usual there are more than 1, 2, 3, 4 stars.
-            log_price: (users,), NaN where unknown.
-    """
-
-    taste: Floats
-    taste_lately: Floats
-    habits: Floats
-    attributes: Floats
-    years: Floats
-    liking: Floats
-    owned: sp.csr_matrix
-    activity: Floats
-    bias: Floats
-    width: Floats
-    level: Floats
-    tilt: Floats
-    scale: Floats
-    log_price: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,30 +176,40 @@ class FeatureSpace:
         self, ratings: Sequence[Sequence[tuple[str, float]]]
     ) -> tuple[sp.csr_matrix, sp.csr_matrix]:
         position = self.index.position
-        rated = [
-            (row, position[item], stars)
-            for row, own in enumerate(ratings)
-            for item, stars in own
-            if item in position
-        ]
-        rows, items = (np.array([r[n] for r in rated], dtype=np.int64) for n in (0, 1))
-        stars = np.array([r[2] for r in rated], dtype=np.float64)
+        rows = np.repeat(np.arange(len(ratings)), [len(own) for own in ratings])
+        found = np.array([position.get(item, -1) for own in ratings for item, _ in own], np.int64)
+        given = np.array([value for own in ratings for _, value in own], np.float64)
+        known = found >= 0
+        rows, items, stars = rows[known], found[known], given[known]
         above = stars - self.mean_stars - self.item_bias[items]
         return _ratings(rows, items, above, (len(ratings), len(position)))
 
-    def choice(self, users: UserSide, rows: Integers, items: Integers) -> Floats:
+    def nearness(self, users: UserSide, rows: Integers, items: Integers) -> Nearness:
+        """What both choice and rating look at, for pairs (rows[i], items[i])."""
+        return Nearness(
+            self._taste(users.taste, rows, items),
+            self.attributes.of(users.attributes, rows, items),
+            _dot(users.liking, self.liking.loadings, rows, items),
+        )
+
+    def choice(
+        self, users: UserSide, rows: Integers, items: Integers, near: Nearness | None = None
+    ) -> Floats:
         """Features of `CHOICE` for pairs (rows[i], items[i]), (n, len(CHOICE)).
 
         What tells new items apart says little of those the user has: taste is 0 there.
+
+        Args:
+            near: of the same pairs, where it is known already.
         """
+        near = near or self.nearness(users, rows, items)
         amount = np.asarray(users.owned[rows, items]).ravel()
         owned = (amount > 0).astype(np.float64)
         new = 1 - owned
         popularity, activity = self.popularity[items], users.activity[rows]
-        taste = new * self._taste(users.taste, rows, items)
-        attributes = new * self.attributes.of(users.attributes, rows, items)
+        taste, attributes = new * near.taste, new * near.attributes
         years = new * self.years.of(users.years, rows, items)
-        item_bias, liking = self.item_bias[items], self._liking(users, rows, items)
+        item_bias, liking = self.item_bias[items], near.liking
         width, beyond = users.width[rows], popularity - self.usual
         return np.column_stack(
             (
@@ -267,20 +247,22 @@ class FeatureSpace:
             )
         )
 
-    def rating(self, users: UserSide, rows: Integers, items: Integers) -> Floats:
-        """Features of `RATING` for pairs, (n, len(RATING))."""
+    def rating(
+        self, users: UserSide, rows: Integers, items: Integers, near: Nearness | None = None
+    ) -> Floats:
+        """Features of `RATING` for pairs, (n, len(RATING)); `near` as in `choice`."""
+        near = near or self.nearness(users, rows, items)
         item_bias, bias, width = self.item_bias[items], users.bias[rows], users.width[rows]
-        liking = self._liking(users, rows, items)
         return np.column_stack(
             (
                 item_bias,
                 bias,
-                liking,
-                self.attributes.of(users.attributes, rows, items),
-                self._taste(users.taste, rows, items),
+                near.liking,
+                near.attributes,
+                near.taste,
                 item_bias * width,
                 bias * width,
-                liking * width,
+                near.liking * width,
                 self.popularity[items],
                 users.tilt[rows] * (self.popularity[items] - self.usual),
                 width,
@@ -291,13 +273,12 @@ class FeatureSpace:
     def _taste(self, users: Floats, rows: Integers, items: Integers) -> Floats:
         return _root(_dot(users, self.taste.factors, rows, items))
 
-    def _liking(self, users: UserSide, rows: Integers, items: Integers) -> Floats:
-        return _dot(users.liking, self.liking.loadings, rows, items)
-
 
 def _dot(users: Floats, factors: Floats, rows: Integers, items: Integers) -> Floats:
     # Summed row by row, not by BLAS, whose last bits change with the shape of the batch.
-    return np.asarray((users[rows] * factors[items]).sum(axis=1))
+    products = users.take(rows, axis=0)
+    products *= factors.take(items, axis=0)
+    return np.asarray(products.sum(axis=1))
 
 
 def _root(scores: Floats) -> Floats:

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from focusgroup.simulator.types import Event, Interaction
 
-from .features import FeatureSpace, UserSide
+from .features import FeatureSpace
+from .user_side import UserSide
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+BOUGHT, RATED = Event.PURCHASE, Event.RATE
 CAPACITY = 1024  # users: more than sessions in flight, a few kilobytes each
 _DENSE = tuple(field.name for field in fields(UserSide) if field.name != "owned")
 
@@ -86,10 +88,6 @@ class FoldedUsers:
 def fold(space: FeatureSpace, histories: Sequence[Sequence[Interaction]]) -> UserSide:
     """Users folded in from histories, oldest first; a row each."""
     return space.users(
-        [[(i.item_id, _weight(i)) for i in h] for h in histories],
-        [[(i.item_id, i.value) for i in h if i.event is Event.RATE] for h in histories],
+        [[(i.item_id, i.value if i.event is BOUGHT else 1.0) for i in h] for h in histories],
+        [[(i.item_id, i.value) for i in h if i.event is RATED] for h in histories],
     )
-
-
-def _weight(interaction: Interaction) -> float:
-    return interaction.value if interaction.event is Event.PURCHASE else 1.0

@@ -80,8 +80,8 @@ def mood(past: Sequence[Session], turns: Sequence[Turn]) -> Mood:
             fatigue, satisfaction = _evolve(fatigue * FATIGUE_KEPT, satisfaction, answered)
     answered = _answered(turns)
     fatigue, satisfaction = _evolve(fatigue * FATIGUE_KEPT, satisfaction, answered)
-    shown = Counter(chain.from_iterable(slate.item_ids for _, slate, _ in answered))
-    return Mood(shown, fatigue, satisfaction)
+    shown = chain.from_iterable([slate.item_ids for _, slate, _ in answered])
+    return Mood(Counter(shown) if answered else {}, fatigue, satisfaction)
 
 
 def remember(past: Sequence[Session], turns: Sequence[Turn]) -> Memory:

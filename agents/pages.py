@@ -53,21 +53,26 @@ class Pages:
         memories: Sequence[Memory | Mood],
         row_of: Mapping[str, int],
         position: Mapping[str, int],
+        *,
+        priced: bool = True,
     ) -> Pages:
         """Lay out pages.
 
         Args:
             row_of: user id -> row. position: item id -> position in the catalogue.
+            priced: whether prices count.
         """
         sizes = np.array([len(slate.item_ids) for slate in slates])
         starts = np.cumsum(sizes) - sizes
         page = np.repeat(np.arange(len(slates)), sizes)
         ids = [item_id for slate in slates for item_id in slate.item_ids]
-        prices = [
-            item.price or np.nan
-            for slate, visit in zip(slates, visits, strict=True)
-            for item in map(visit.catalog.by_id.__getitem__, slate.item_ids)
-        ]
+        prices = np.full(len(ids), np.nan)
+        if priced:
+            prices[:] = [
+                item.price or np.nan
+                for slate, visit in zip(slates, visits, strict=True)
+                for item in map(visit.catalog.by_id.__getitem__, slate.item_ids)
+            ]
         nth = [
             memory.shown.get(item_id, 0)
             for slate, memory in zip(slates, memories, strict=True)
@@ -85,7 +90,7 @@ class Pages:
             nth=np.array(nth, np.uint64),
             slot=(np.arange(len(ids)) - starts[page] + 1).astype(np.float64),
             fatigue=np.array([memory.fatigue for memory in memories])[page],
-            log_price=np.log(np.array(prices, dtype=np.float64)),
+            log_price=np.log(prices),
         )
 
     def draw(self, event: str) -> Floats:

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from focusgroup.agents import BehaviourModel, StatisticalUser
-from focusgroup.agents.features import UserSide
 from focusgroup.agents.folded import FoldedUsers, fold
+from focusgroup.agents.user_side import UserSide
 from focusgroup.simulator.noise import Noise
 from focusgroup.simulator.protocols import Visit
 from focusgroup.simulator.types import Slate
