@@ -27,6 +27,9 @@ _EXTRAS = {
     "model2vec": "content recommender with embeddings: pip install 'focusgroup[text]'",
     "jieba": "Chinese reviews: pip install 'focusgroup[text]'",
     "huggingface_hub": "models get hf:...: pip install 'focusgroup[hub]'",
+    "vllm": "--llm vllm:MODEL: pip install 'focusgroup[vllm]'",
+    "transformers": "--llm transformers:MODEL: pip install 'focusgroup[transformers]'",
+    "llguidance": "--llm transformers:MODEL: pip install 'focusgroup[transformers]'",
 }
 _PROBES = 3
 

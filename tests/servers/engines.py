@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -57,8 +55,7 @@ def llama_http() -> Iterator[str]:
     """llama.cpp's server, in a process of its own."""
     port = _free_port()
     with _serving([sys.executable, str(HERE / "llama_server.py"), str(port), str(CONTEXT)], port):
-        name = json.loads(_get(port, "/v1/models"))["data"][0]["id"]
-        yield f"openai:{name}@http://127.0.0.1:{port}/v1"
+        yield f"openai:smollm2@http://127.0.0.1:{port}/v1"
 
 
 @contextmanager
@@ -83,7 +80,7 @@ def _serving(command: list[str], port: int) -> Iterator[None]:
     with subprocess.Popen(command, env=surroundings(), stdin=subprocess.PIPE) as server:
         try:
             ends = time.monotonic() + STARTS_WITHIN
-            while _get(port, "/health") is None:
+            while not _healthy(port):
                 if server.poll() is not None:
                     raise RuntimeError(f"{command[:3]} ended with {server.returncode}")
                 if time.monotonic() > ends:
@@ -98,12 +95,12 @@ def _serving(command: list[str], port: int) -> Iterator[None]:
                 server.kill()
 
 
-def _get(port: int, path: str) -> bytes | None:
+def _healthy(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as reply:
-            return reply.read()
-    except (urllib.error.URLError, OSError):
-        return None
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
+            return True
+    except OSError:
+        return False
 
 
 def _free_port() -> int:

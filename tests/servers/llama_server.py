@@ -17,7 +17,8 @@ def main(port: int, context: int) -> None:
 
     params = xllamacpp.CommonParams()
     params.model.path = str(find_model("smollm2"))
-    params.hostname = "127.0.0.1"
+    params.hostnames = ["127.0.0.1"]
+    params.model_alias = {"smollm2"}
     params.port = port
     params.n_parallel = SLOTS
     params.n_ctx = SLOTS * context
