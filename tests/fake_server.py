@@ -61,7 +61,7 @@ class FakeServer:
         self._post("/orders", {"kind": kind, "times": times})
 
     def mix(self, share: float, kinds: Sequence[str], salt: str = "") -> None:
-        """Where nothing is ordered, a share of all calls goes wrong, for 1 to 5 tries each."""
+        """Where nothing is ordered, a share of all calls goes wrong, for 1 to 4 tries each."""
         self._post("/mix", {"share": share, "kinds": list(kinds), "salt": salt})
 
     def leave(self, seconds: float) -> None:

@@ -91,7 +91,7 @@ def test_a_third_of_faults_is_survived_and_told(
     with start_server() as server:
         server.order("well", 2)
         server.mix(0.3, tuple(EXPECTED))
-        run = simulate(path, server, out, retries=2)
+        run = simulate(path, server, out, retries=1)
         done = server.done()
     assert len(run.sessions) == 170 * 3 == 510
     assert len(done) >= 25, "nearly every kind of fault happened"
@@ -102,10 +102,8 @@ def test_a_third_of_faults_is_survived_and_told(
         assert sum(row.causes.values()) == row.failed_pages == row.failed_sessions
         causes.update(row.causes)
     _nothing_is_made_up(run)
-    assert {cause for cause in causes if not cause.startswith("transport")} >= {
-        "empty", "truncated", "not_json", "out_of_schema",
-    }  # fmt: skip
-    assert sum(n for cause, n in causes.items() if cause.startswith("transport")) > 0
+    silent = {cause for cause in causes if cause.startswith("transport_")}
+    assert len(silent) >= 4 and len(set(causes) - silent) >= 3, causes
     _told(focusgroup("compare", out).out, (out / "report.html").read_text(), causes)
     rows = json.loads(focusgroup("compare", out, "--json").out)["accounting"]
     assert sum((Counter(row["causes"]) for row in rows), Counter()) == causes

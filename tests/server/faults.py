@@ -11,14 +11,14 @@ from typing import Any
 
 from .replies import Body, hashed, instance_of, schema_of
 
-LONGEST = 5  # tries of one call that a fault of the mix lasts at most
+LONGEST = 4  # tries of one call that a fault of the mix lasts at most
 
 
 @dataclass(frozen=True)
 class Mix:
     """A share of calls fails, in kinds drawn from a list.
 
-    Which calls, how, and for how many tries (1 to 5) is a hash of the call and the salt, so it is
+    Which calls, how, and for how many tries (1 to 4) is a hash of the call and the salt, so it is
     the same whatever comes before or beside it. A fresh attempt is another call.
     """
 
