@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from focusgroup.scenarios.certificates import Shelf, certificate_of, find_certificates
 from focusgroup.scenarios.experiment import Room
 from focusgroup.scenarios.finished import FinishedRun
@@ -58,15 +60,17 @@ def _certified(run: FinishedRun, room: Room, shelf: Shelf) -> list[str]:
 
 
 def _failures(run: FinishedRun) -> list[str]:
-    """One line for each arm and cause of failure, with the first thing that was said."""
+    """One line for each arm and cause of failure: how often, and the first thing that was said."""
     first: dict[tuple[str, str, str], str] = {}
+    count: Counter[tuple[str, str, str]] = Counter()
     for session in run.sessions:
         for turn in session.turns:
             if isinstance(turn.outcome, Failure):
                 place = (session.key.audience, session.key.arm, turn.outcome.cause.value)
                 first.setdefault(place, turn.outcome.detail)
+                count[place] += 1
     return [
-        f"failed: {audience}, {arm}: {cause}, e.g. {detail}"
+        f"failed: {audience}, {arm}: {cause} {count[audience, arm, cause]}, e.g. {detail}"
         for (audience, arm, cause), detail in first.items()
     ]
 

@@ -128,3 +128,17 @@ def _told(compared: str, report: str, causes: Counter[str]) -> None:
             told[cause] += int(count)
     assert told == causes
     assert all(cause.replace("_", " ") in report for cause in causes)
+
+
+def test_the_end_of_a_run_says_how_often_and_what_for_example(
+    focusgroup: Callable[..., Any], speaking: Callable[[str], Path], world: Path, server: Any
+) -> None:
+    server.order("well", 2)
+    server.mix(0.5, ("duplicate_item", "status:400"))
+    llm = ("--llm", f"openai:demo-model@{server.url}", "--quiet")
+    ran = focusgroup("run", speaking("{agent: llm, users: 8}"), *llm, "--out", world / "run")
+    told = re.findall(r"^failed: everyone, (\w+): (\w+) (\d+), e\.g\. (.+)$", ran.out, re.MULTILINE)
+    rows = json.loads(focusgroup("compare", world / "run", "--json").out)["accounting"]
+    counted = {(row["arm"], cause): n for row in rows for cause, n in row["causes"].items()}
+    assert {(arm, cause): int(n) for arm, cause, n, _ in told} == counted
+    assert any("status 400" in detail for *_, detail in told)
