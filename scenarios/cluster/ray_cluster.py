@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
 from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from .shard import Shard
 
 START_SECONDS = 300.0
 CLOSE_SECONDS = 5.0
+KNOCK_SECONDS = 10.0
 _OBJECT_STORE = 200_000_000  # bytes, of a cluster started here: results are not kept in it
 _QUIET = {"log_to_driver": False, "logging_level": "ERROR"}
 
@@ -132,13 +134,18 @@ def _imported() -> ModuleType:
 
 
 def _connect(ray: ModuleType, place: Place) -> None:
-    if place.address != LOCAL:
+    address = place.address
+    if address == AUTO:
+        address = os.environ.get("RAY_ADDRESS") or AUTO
+    if address != LOCAL:
         try:
-            ray.init(address=place.address, **_QUIET)
+            if address != AUTO:
+                _knock(address)  # Ray itself would try for minutes, and then end the process
+            ray.init(address=address, **_QUIET)
         except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-            if place.address != AUTO:
+            if address != AUTO:
                 raise UserError(
-                    f"--ray {place.address}: no Ray cluster answers there ({_last_line(error)})."
+                    f"--ray {address}: no Ray cluster answers there ({_last_line(error)})."
                     " Expected host:port of its head, or ray://host:port of its client server;"
                     " `--ray local` starts one on this machine"
                 ) from error
@@ -151,6 +158,12 @@ def _connect(ray: ModuleType, place: Place) -> None:
         include_dashboard=False,
         **_QUIET,
     )
+
+
+def _knock(address: str) -> None:
+    """Raises OSError where nobody listens, ValueError for what is no address."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    socket.create_connection((host.strip("[]"), int(port)), KNOCK_SECONDS).close()
 
 
 def _room(ray: ModuleType, place: Place) -> int:

@@ -23,8 +23,6 @@ from focusgroup.scenarios.rundir import RunDirectory
 from focusgroup.scenarios.scenario import Scenario, scenario_from
 from focusgroup.simulator import Session
 
-psutil = pytest.importorskip("psutil", reason="comes with ray[default]")
-
 SPEAKING = "{agent: llm, users: 8, style: answer, reviews: 0.3, interview: true}"
 OWN = """\
 from focusgroup.simulator import Slate
@@ -74,10 +72,26 @@ def _calls(server: Any) -> Counter[str]:
     return Counter(one for one in asked if "water" not in one)
 
 
-def _actors() -> list[Any]:
-    """The processes of our actors, on both nodes."""
-    below = psutil.Process().children(recursive=True)
-    return [p for p in below if any("ray::Shard" in word for word in p.cmdline())]
+def _actors() -> list[int]:
+    """The processes of our actors on all nodes, which are children of this process."""
+    parents, shards = {}, []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            stat = (folder / "stat").read_text()
+            command = (folder / "cmdline").read_bytes()
+        except OSError:
+            continue  # it has ended meanwhile
+        parents[int(folder.name)] = int(stat.rpartition(")")[2].split()[1])
+        if b"ray::Shard" in command:
+            shards.append(int(folder.name))
+    return sorted(pid for pid in shards if os.getpid() in _above(pid, parents))
+
+
+def _above(pid: int, parents: dict[int, int]) -> set[int]:
+    found: set[int] = set()
+    while (pid := parents.get(pid, 0)) and pid not in found:
+        found.add(pid)
+    return found
 
 
 def test_any_number_of_actors_does_what_one_process_does(
@@ -138,8 +152,8 @@ def test_killed_actors_and_a_lost_node_lose_nothing(
         ended.append(session)
         if len(ended) in (1, 17):
             for actor in _actors()[:2]:
-                killed.append(actor.pid)
-                os.kill(actor.pid, signal.SIGKILL)
+                killed.append(actor)
+                os.kill(actor, signal.SIGKILL)
 
     with ray_cluster(Place(cluster.address, 3), world) as connected:
         cluster.remove_node(extra)
@@ -208,7 +222,9 @@ def test_what_stops_a_run_is_said_once_and_it_can_be_gone_on_with(
 def test_a_cluster_that_is_too_small_or_not_there_is_said(
     focusgroup: Any, cluster: Any, speaking: Path
 ) -> None:
-    small = focusgroup("run", speaking, "--ray", cluster.address, "--actors", 64)
+    out = ("--out", speaking.parent / "run")
+    small = focusgroup("run", speaking, *out, "--ray", cluster.address, "--actors", 64)
     assert small.code == 2 and "processors" in small.err
-    gone = focusgroup("run", speaking, "--ray", "127.0.0.1:9", "--actors", 1)
+    gone = focusgroup("run", speaking, *out, "--ray", "127.0.0.1:9", "--actors", 1)
     assert gone.code == 2 and "no Ray cluster answers there" in gone.err
+    assert not out[1].exists()
