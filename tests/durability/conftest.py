@@ -58,6 +58,9 @@ class Forks:
     def run(self, *commands: tuple[object, ...], said: Path, **order: Any) -> Fork:
         """Run the commands in one fork; `order` as in forks.py."""
         order |= {"commands": [[str(a) for a in c] for c in commands], "said": str(said)}
+        # A fork may die before it has opened anything.
+        for path in (f"{said}.out", f"{said}.err", *filter(None, [order.get("asked")])):
+            Path(path).write_text("")
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.write(json.dumps(order, default=str) + "\n")
         self._process.stdin.flush()
