@@ -1,16 +1,16 @@
 """What barriers cost: the same visits, the same calls, under four schedules.
 
-Every schedule is really run, over HTTP, against a server in another process whose delays and
-replies are drawn by the bytes of each request: the same page of the same person takes the same time
-and ends the same way under all of them.
+1,000 users meet two recommenders, a visit each. Every schedule is really run, over HTTP, against a
+server in another process whose delays and replies are drawn by the bytes of each request: the same
+page of the same person takes the same time and ends the same way under all of them.
 
     constant     every call takes 50 ms; users leave after a page with probability 0.1. Ours (the
                  whole simulation: loop, prompts, journal, pace, sessions stored) beside one call
                  per item, one after the other, which is timed on a few pages and given as a rate.
     log_normal   median 50 ms, sigma 1; users leave after a page with probability 0.25. Ours beside
                  a barrier after each page over all users, and beside cohorts of 64 in lock-step:
-                 64 users start together, each page waits for the slowest, the next cohort starts
-                 when all have left. The barriers' schedules are given 64 places from the start and
+                 64 visits start together, each page waits for the slowest, the next cohort starts
+                 when all have ended. The barriers' schedules are given 64 places from the start and
                  store nothing; ours has to find out how many the server bears.
 
     python benchmarks/barriers.py --json
@@ -55,6 +55,7 @@ from focusgroup.simulator.noise import Noise
 
 PLACES = 64
 MAX_PAGES = 10
+ARMS = 2  # what a comparison has at least
 BARS = {"one_call_per_item": 500.0, "page_barrier": 1.25, "cohorts": 4.0, "busy": 0.75}
 
 
@@ -129,7 +130,7 @@ async def _simulated(origin: str, users: int, journal: Journal, folder: Path) ->
     audience = cinema.audience(llm, films, users, 2 * PLACES)
     store = ParquetStore(folder)
     simulation = Simulation(
-        arms={"pages": cinema.Pages(tuple(films))},
+        arms=_arms(films),
         audiences=[audience],
         catalog=films,
         rules=Rules(k=10, max_pages=MAX_PAGES),
@@ -191,8 +192,11 @@ async def _barred(origin: str, users: int, schedule: Schedule) -> dict[str, floa
     films = cinema.catalog()
     llm = _opened(origin)
     audience = cinema.audience(llm, films, users, PLACES)
-    shown = cinema.Pages(tuple(films))
-    visitors = [_Visitor(user_id, audience, films, shown) for user_id in audience.user_ids]
+    visitors = [
+        _Visitor(user_id, audience, films, shown)
+        for user_id in audience.user_ids
+        for shown in _arms(films).values()
+    ]
     before, begun, used = load(origin), time.perf_counter(), time.process_time()
     await schedule(visitors)
     seconds, used = time.perf_counter() - begun, time.process_time() - used
@@ -236,6 +240,10 @@ async def _one_call_per_item(origin: str, pages: int) -> float:
     seconds = time.perf_counter() - begun
     await llm.aclose()
     return pages / seconds
+
+
+def _arms(films: Catalog) -> dict[str, cinema.Pages]:
+    return {f"arm {n}": cinema.Pages(tuple(films), shift=30 * n) for n in range(ARMS)}
 
 
 def _opened(origin: str) -> OpenAILLM:

@@ -54,16 +54,22 @@ def persona(user_id: str, films: Catalog) -> Persona:
 
 
 class Pages:
-    """Slates made beforehand: each user walks through the films from a place of their own."""
+    """Slates made beforehand: each user walks through the films from a place of their own.
 
-    def __init__(self, ids: Sequence[str], k: int = 10) -> None:
+    Args:
+        shift: pages further on, for another recommender.
+    """
+
+    def __init__(self, ids: Sequence[str], k: int = 10, shift: int = 0) -> None:
+        self._shift = shift
         self._pages = [Slate(tuple(ids[n : n + k])) for n in range(0, len(ids) - k + 1, k)]
 
     def recommend(self, requests: Sequence[RecRequest]) -> list[Slate]:
         count = len(self._pages)
-        return [
-            self._pages[(7 * int(r.user_id[1:]) + int(r.context["page"])) % count] for r in requests
-        ]
+        return [self._pages[self._number(r) % count] for r in requests]
+
+    def _number(self, request: RecRequest) -> int:
+        return 7 * int(request.user_id[1:]) + int(request.context["page"]) + self._shift
 
 
 def prompter() -> Prompter:

@@ -24,7 +24,8 @@ _SLOWER = 2.0  # latency at one and the same limit, beside the best there: the s
 _EASE = 0.75
 _WINDOW = 64  # latencies are compared over at least so many calls, and two for each place
 _WINDOW_AT_FIRST = 16  # and one for each place
-_HOLD_LEAST, _HOLD_MOST = 4, 32  # windows before the next step is tried
+_HOLD_TOLD = 4  # windows after the server itself said it was too much
+_HOLD_LEAST, _HOLD_MOST = 1, 32  # windows before the next step is tried
 
 
 class Limit:
@@ -132,7 +133,8 @@ class Limit:
     def _give_way(self, factor: float) -> None:
         self._trying = None
         self._at_first = False
-        self._held, self._best = 0, math.inf
+        self._hold, self._held = max(self._hold, _HOLD_TOLD), 0
+        self._best = math.inf
         self._change(max(1, int(self.value * factor)))
 
     def _change(self, value: int) -> None:
@@ -143,7 +145,8 @@ class Limit:
 
     def _restart(self, *, settle: bool = True) -> None:
         # The first calls under a new limit meet a server that has not settled to it.
-        self._settling = self.value if settle else 0
+        places = self.value // 2 if self._at_first else self.value
+        self._settling = places if settle else 0
         self._count, self._sum_of_logs, self._fullest = 0, 0.0, 0
         hasty = self._at_first and not self._doubted
         self._due = max(_WINDOW_AT_FIRST, self.value) if hasty else self._enough()
