@@ -57,6 +57,7 @@ PAGE = CompletionRequest(
 QUESTION = CompletionRequest(
     (Message("user", "Is water wet? Answer yes or no."),), max_tokens=1, top_logprobs=20
 )
+BLOCK = 128  # tokens that vLLM's cache holds or drops together on a processor, at most
 SCENARIO = """\
 title: Twenty pages
 data: {name: movies}
@@ -146,7 +147,8 @@ def test_a_beginning_seen_before_comes_from_the_cache(engine):
     engine.ask(replace(PAGE, max_tokens=1))
     other = replace(PAGE, messages=(PERSONA, Message("user", "1. Solaris\n2. Up\nWhich?")))
     (reply,) = engine.ask(other)
-    assert reply.usage.cached >= 0.8 * reply.usage.prompt, reply.usage
+    new = 40  # the question, and what a chat template puts around it
+    assert reply.usage.cached >= reply.usage.prompt - new - BLOCK, reply.usage
 
 
 def test_tokens_are_counted_exactly(engine):
