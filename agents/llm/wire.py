@@ -124,8 +124,8 @@ class Wire:
                 timeout=limits,
                 allow_redirects=False,
             ) as reply:
-                said = self._cleaned(await _read(reply))
-                return Answer(reply.status, said, retry_after(reply.headers))
+                body_said = self._cleaned(await _read(reply))
+                return Answer(reply.status, body_said, retry_after(reply.headers))
         except aiohttp.ConnectionTimeoutError as error:
             self._failed(TransportKind.REFUSED, "no connection could be made in time", error)
         except TimeoutError as error:
