@@ -188,6 +188,9 @@ async def measure(model: LLM, world: World, repeats: int) -> tuple[dict[str, obj
         "seconds_bare": [lap.seconds for lap in theirs],
         "pages_per_s_through_us": _over_all(ours),
         "pages_per_s_bare": _over_all(theirs),
+        # What the engine had to compute each way: alike, or the comparison is not fair.
+        "prefill_tokens": {"through_us": _computed(ours)[0], "bare": _computed(theirs)[0]},
+        "decode_tokens": {"through_us": _computed(ours)[1], "bare": _computed(theirs)[1]},
         "overhead": _over_all(theirs) / _over_all(ours) - 1,
         "overhead_of_each_pair": overheads,
         "overhead_median": statistics.median(overheads),
@@ -216,7 +219,9 @@ def main() -> None:
     options = _options()
     spec = parse_llm(f"{options.backend}:{options.model}" if options.model else options.backend)
     assert spec is not None
-    world = World(options.users, options.pages, options.k, options.in_flight)
+    # As many in flight either way: there are never more visits than users.
+    in_flight = min(options.in_flight, options.users)
+    world = World(options.users, options.pages, options.k, in_flight)
 
     async def all_laps() -> tuple[dict[str, object], list[Lap]]:
         model = open_llm(spec, LLMOptions(concurrency=options.in_flight))
@@ -285,6 +290,11 @@ def _key(request: CompletionRequest) -> str:
 
 def _rate(lap: Lap) -> float:
     return lap.pages / lap.seconds
+
+
+def _computed(laps: Sequence[Lap]) -> tuple[int, int]:
+    tokens = [lap.tokens() for lap in laps]
+    return sum(one.prefill for one in tokens), sum(one.decode for one in tokens)
 
 
 def _over_all(laps: Sequence[Lap]) -> float:
