@@ -46,13 +46,22 @@ certify: $(VENV)/.demo
 	$(BIN)/focusgroup certify --data movies --users 100 --out certificates/movies
 	$(BIN)/focusgroup certify --data groceries --users 100 --out certificates/groceries
 
+# Raw JSON is kept in $(FIGURES): make bench FIGURES=docs/benchmarks && make docs
+FIGURES ?= build/benchmarks
+BENCHES := loop http_client barriers tokens journal decisions
+
 bench: $(VENV)/.dev
-	$(BIN)/python benchmarks/loop.py --json
-	$(BIN)/python benchmarks/decisions.py
+	$(BIN)/focusgroup models get smollm2
+	mkdir -p $(FIGURES)
+	for name in $(BENCHES); do \
+	    $(BIN)/python benchmarks/$$name.py > $(FIGURES)/$$name.json || exit 1; \
+	    cat $(FIGURES)/$$name.json; \
+	done
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/list_files.py
 	$(BIN)/python docs/list_certificates.py
+	$(BIN)/python docs/list_benchmarks.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from machine import print_json
+from machine import Bar, print_json
 from prefix_cache import BLOCK, PrefixCache
 
 from focusgroup.agents.llm import (
@@ -229,12 +229,12 @@ def measured(dataset: str, style: str, users: int, llm: EmbeddedLLM) -> dict[str
     return {"users": users, "most_in_flight": model.peak, **figures(costs(model.stream, llm))}
 
 
-def judged(found: Mapping[str, Any]) -> dict[str, object]:
-    """Each bar, the median that was measured, and whether it is met."""
-    return {
-        name: {"bar": bar, "measured": found[name], "met": found[name] <= bar}
+def held_to(dataset: str, found: Mapping[str, Any]) -> list[Bar]:
+    """The bars of medians a page."""
+    return [
+        Bar(f"{name.replace('_', ' ')} a page, {dataset}", found[name], "<=", bar, "(median)")
         for name, bar in BARS.items()
-    }
+    ]
 
 
 def main() -> None:
@@ -250,17 +250,19 @@ def main() -> None:
         "cache": {"blocks": CACHE_BLOCKS, "tokens_in_a_block": BLOCK},
         "arms": list(ARMS),
     }
+    bars: list[Bar] = []
     try:
         for dataset in DATASETS:
             answered = measured(dataset, "answer", options.users, llm)
-            of_dataset = {"bars": judged(answered), "answer, a page": answered}
+            bars += held_to(dataset, answered)
+            of_dataset: dict[str, object] = {"answer, a page": answered}
             if options.score_users:
                 scored = measured(dataset, "score", options.score_users, llm)
                 of_dataset["score, an item"] = scored
             results[dataset] = of_dataset
     finally:
         asyncio.run(llm.aclose())
-    print_json(results)
+    print_json(results, bars)
 
 
 if __name__ == "__main__":
