@@ -52,13 +52,13 @@ class LocalWorker:
         await self._alive(self._shard.begin(audience, arms, shown, _sent(job)))
 
     async def collect(self) -> list[FromShard]:
+        if self._life is not None and self._life <= 0:
+            await self._shard.close()
+            self._dead = True
+            raise ShardLost("told to die")
         said: list[FromShard] = _sent(await self._alive(self._shard.collect()))
         if self._life is not None:
             self._life -= len(said)
-            if self._life <= 0:
-                await self._shard.close()
-                self._dead = True
-                raise ShardLost("told to die")
         return said
 
     async def deliver(self, messages: Sequence[FromHead]) -> None:
@@ -146,6 +146,11 @@ def server(start_server: Callable[..., Any]) -> Iterator[Any]:
 
 def _with(server: Any) -> dict[str, object]:
     return {**SPEAKING, "llm": f"openai:demo-model@{server.url}"}
+
+
+def _stored(run: FinishedRun) -> int:
+    """How many sessions lie in the parts, those stored twice counted twice."""
+    return len(list(run.directory.store(writing=False).scan()))
 
 
 def _calls(server: Any) -> Counter[str]:
@@ -268,19 +273,31 @@ def test_a_shard_that_dies_is_replaced_and_what_came_is_not_asked_again(
     shared = start("shared", _with(server), cluster=cluster)
     assert cluster.started > 2
     assert shared.sessions == alone.sessions
-    parts = RunDirectory.existing(shared.directory.path).store(writing=False)
-    assert len(list(parts.scan())) == len(shared.sessions)
+    assert _stored(shared) == 24
     # Only calls under way when a shard died were made twice, and a death lost some of 8 at most.
     again = _calls(server) - once - once
     assert 0 <= again.total() <= 3 * 8
     assert 0 <= shared.spent.calls - once.total() - again.total() <= 3 * 8
 
 
+def test_sessions_that_a_dead_shard_had_handed_over_are_not_run_again(
+    start: Start, server: Any
+) -> None:
+    alone, told = start("alone", _with(server)), list[object]()
+    cluster = LocalCluster(1, lives=[125])  # after its first part of sixteen, before its last
+    shared = start(
+        "shared", _with(server), cluster=cluster, on_session_end=told.append, concurrency=2
+    )
+    assert cluster.started == 2
+    assert shared.sessions == alone.sessions
+    assert _stored(shared) == len(told) == 24
+
+
 def test_a_shard_that_dies_at_once_every_time_stops_the_run(
     start: Start, server: Any, world: Path
 ) -> None:
     with pytest.raises(RunStopped, match=r"died 3 times without getting anywhere.*told to die"):
-        start("shared", _with(server), cluster=LocalCluster(1, lives=[1] * 9))
+        start("shared", _with(server), cluster=LocalCluster(1, lives=[0] * 9))
     options = Options(folder=world, report=False)
     resumed = resume_run(RunDirectory.existing(world / "shared"), options, lambda: "later")
     assert resumed.sessions == start("alone", _with(server)).sessions
@@ -293,10 +310,11 @@ def test_failed_sessions_are_retried_once_even_if_the_shard_dies_meanwhile(
     broken = start("run", _with(server))
     assert {s.end for s in broken.sessions} == {SessionEnd.FAILED}
     cluster = LocalCluster(1, lives=[70])
-    options = Options(folder=world, report=False, retry_failed=True, cluster=cluster)
+    options = Options(folder=world, report=False, retry_failed=True, cluster=cluster, concurrency=2)
     resumed = resume_run(broken.directory, options, lambda: "later")
     assert cluster.started == 2
     assert {s.attempt for s in resumed.sessions} == {1}
+    assert _stored(resumed) == 24
 
 
 def test_a_budget_holds_for_all_shards_together(start: Start, server: Any, world: Path) -> None:
