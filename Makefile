@@ -4,7 +4,7 @@
 # check  lint, types and tests: what CI runs
 # certify  fidelity certificates of movies and groceries, behaviour model alone
 # bench  the benchmarks that need no GPU; FIGURES=docs/benchmarks keeps their JSON there
-# docs   the list of files in docs/architecture.md, the figures of certificates
+# docs   the list of files in docs/architecture.md, figures of certificates and benchmarks
 PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
