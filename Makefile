@@ -3,6 +3,7 @@
 # test   the test suite
 # check  lint, types and tests: what CI runs
 # certify  fidelity certificates of movies and groceries, behaviour model alone
+# test-ray  runs on a local Ray cluster of two nodes
 # bench  the benchmarks that need no GPU; FIGURES=docs/benchmarks keeps their JSON there
 # docs   the list of files in docs/architecture.md, figures of certificates and benchmarks
 PYTHON ?= python3.11
@@ -11,7 +12,7 @@ BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := install
-.PHONY: install demo test check certify bench docs clean
+.PHONY: install demo test check certify bench test-ray docs clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -57,6 +58,10 @@ bench: $(VENV)/.dev
 	    $(BIN)/python benchmarks/$$name.py > $(FIGURES)/$$name.json || exit 1; \
 	    cat $(FIGURES)/$$name.json; \
 	done
+
+test-ray: $(VENV)/.dev
+	$(BIN)/python -m pip install -q -e '.[ray]'
+	FOCUSGROUP_TEST_RAY=1 $(BIN)/python -m pytest tests/cluster
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/list_files.py

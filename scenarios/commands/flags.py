@@ -30,7 +30,7 @@ Llm = Annotated[
     typer.Option(help=GRAMMAR, metavar="MODEL"),
 ]
 Style = Annotated[str | None, typer.Option(help="answer | score", metavar="STYLE")]
-Concurrency = Annotated[int, typer.Option(min=1, help="Most calls at once; the pace follows the server.")]
+Concurrency = Annotated[int, typer.Option(min=1, help="Most calls at once.")]
 JournalPath = Annotated[
     Path | None, typer.Option("--journal", help="A shared journal (default: in the run).")
 ]
