@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from focusgroup.simulator.errors import RunStopped
@@ -146,6 +147,43 @@ class Purse:
         return None
 
 
+class _Deposit:
+    """What is set aside for the try of a call that is under way."""
+
+    def __init__(self, purse: Purse, most: Usage) -> None:
+        self._purse, self._most = purse, most
+        self._lies = False
+
+    async def lay(self) -> None:
+        await self._purse.reserve(self._most)
+        self._lies = True
+
+    def pay(self, cost: Usage) -> None:
+        """Settles it, if any lies there."""
+        if self._lies:
+            self._lies = False
+            self._purse.settle(self._most, cost)
+
+    def cost_of(self, error: TransportError) -> Usage:
+        return Usage() if error.kind in _FREE else self._most
+
+
+_deposit: ContextVar[_Deposit | None] = ContextVar("deposit", default=None)
+
+
+async def pay_lost_try(error: TransportError) -> None:
+    """For who asks once more within a call: the try that failed is paid, and the next must fit.
+
+    Outside a `BudgetedLLM`, nothing is paid.
+
+    Raises:
+        RunStopped: the next try does not fit, as `Purse.reserve`.
+    """
+    if (deposit := _deposit.get()) is not None:
+        deposit.pay(deposit.cost_of(error))
+        await deposit.lay()
+
+
 class BudgetedLLM:
     """Passes requests on while the purse lasts.
 
@@ -153,7 +191,9 @@ class BudgetedLLM:
     prompt, and at most `max_tokens` are generated. Where only calls under way stand against it, it
     waits for them to settle. Put it inside the journal: what is replayed costs nothing. A call is
     paid as the server counts it; where the count is missing, and where the answer was lost on its
-    way, at the most it can have cost.
+    way, at the most it can have cost. A model that asks again within a call tells `pay_lost_try`,
+    so that each try must fit and is paid; a model in another process cannot, and its call is paid
+    once.
     """
 
     def __init__(self, inner: LLM, purse: Purse) -> None:
@@ -171,14 +211,16 @@ class BudgetedLLM:
             RunStopped: the budget does not cover this call, or its time is over.
         """
         most = _at_most(request)
-        await self._purse.reserve(most)
+        deposit = _Deposit(self._purse, most)
+        await deposit.lay()
+        token = _deposit.set(deposit)
         cost = most
         try:
             async with asyncio.timeout(self._purse.seconds_left()) as limit:
                 completion = await self._inner.complete(request)
             cost = _billed(completion, most)
         except TransportError as error:
-            cost = Usage() if error.kind in _FREE else most
+            cost = deposit.cost_of(error)
             raise
         except RunStopped:
             cost = Usage()
@@ -188,7 +230,8 @@ class BudgetedLLM:
                 raise self._purse.out_of_time() from error
             raise
         finally:
-            self._purse.settle(most, cost)
+            _deposit.reset(token)
+            deposit.pay(cost)
         return completion
 
     async def capabilities(self) -> Capabilities:
