@@ -59,6 +59,7 @@ class PatientLLM:
         self._clock, self._sleep = clock, sleep
         self._heard = -math.inf  # when the server last said anything
         self._absences = 0  # how often it was found to be back
+        self._last_good = -math.inf  # when the last one asked of those that were answered
         self._answered: float | None = None  # when it last answered a call of the run
         self._silent_since: float | None = None
         self._lost = 0
@@ -82,7 +83,8 @@ class PatientLLM:
                 budget does not cover another try.
             UserError: as the model.
         """
-        began = failed_at = self._clock()
+        began = self._clock()
+        failed_at: float | None = None
         if self._answered is None:
             self._answered = began
         alone = unheard = rounds = tried = 0
@@ -94,17 +96,17 @@ class PatientLLM:
                 if not passes(error):
                     raise
                 failure = error
-            self._mark_silence(asked)
             now = self._clock()
             weight = self._weight(failure, now - began)
-            if self._heard > failed_at:
+            if self._others_answered(failed_at):
                 alone += weight
             else:
                 unheard += weight
             failed_at = now
+            self._mark_silence(asked)
             if alone > self._retries:
                 self._lose(failure)
-            in_vain = unheard > self._retries
+            in_vain = alone + unheard > self._retries
             # While somebody looks whether the server is back, nobody else need try.
             if in_vain or self._looking.locked():
                 absences = self._absences
@@ -113,7 +115,7 @@ class PatientLLM:
                     alone = unheard = rounds = tried = 0
                 elif in_vain:
                     rounds += 1
-                    unheard = tried = 0
+                    alone = unheard = tried = 0
                 if rounds == _ROUNDS:
                     self._lose(failure)
             else:
@@ -133,6 +135,7 @@ class PatientLLM:
     async def _asked_once(self, request: CompletionRequest) -> Completion:
         if self._stopped is not None:
             raise RunStopped(str(self._stopped))
+        asked = self._clock()
         try:
             completion = await self._inner.complete(request)
         except TransportError as error:
@@ -140,6 +143,7 @@ class PatientLLM:
                 self._hear()
             raise
         self._hear()
+        self._last_good = max(self._last_good, asked)
         self._answered, self._lost = self._clock(), 0
         return completion
 
@@ -151,6 +155,13 @@ class PatientLLM:
 
     def _hear(self) -> None:
         self._heard, self._silent_since = self._clock(), None
+
+    def _others_answered(self, since: float | None) -> bool:
+        """Who asked since the call's try before; or all, for all one knows at its first.
+
+        A server that takes nobody in may go on answering who had asked before.
+        """
+        return self._silent_since is None if since is None else self._last_good > since
 
     def _mark_silence(self, asked: float) -> None:
         # A call may have waited for its turn long before it went out, while others were answered.

@@ -162,7 +162,7 @@ def unreachable(model: str, error: TransportError) -> UserError:
     """What to tell a person whose server does not answer."""
     return UserError(
         f"no language model answers at {error}; start the server "
-        f"(for example `vllm serve {model}`) or correct the URL in --llm"
+        f"(for example `vllm serve {model}`), or correct the URL in --llm if the run is a new one"
     )
 
 

@@ -23,6 +23,7 @@ from focusgroup.agents.llm import (
     TransportKind,
     Usage,
 )
+from focusgroup.agents.llm.patience import PatientLLM
 from focusgroup.simulator.errors import RunStopped
 from focusgroup.simulator.noise import derive_seed
 
@@ -177,3 +178,41 @@ def test_no_limit_is_no_limit():
     asyncio.run(model.complete(ASKED))
     assert model.fingerprint == "scripted"
     assert asyncio.run(model.capabilities()).json_schema
+
+
+@pytest.mark.parametrize("at_once", [1, 8])
+def test_every_try_of_a_call_must_fit_and_is_paid(in_no_time, served, at_once):
+    """A server that works on what it never answers in time, and bills it."""
+    late = TransportError("late", TransportKind.TIMEOUT)
+
+    async def main(clock):
+        inner = served(clock, lambda request, now: _raise(late))
+        purse = Purse(Budget(max_tokens=1100))
+        model = BudgetedLLM(PatientLLM(inner, clock=clock), purse)
+        asked = [replace(ASKED, replicate=n) for n in range(at_once)]
+        ended = await asyncio.gather(*(model.complete(r) for r in asked), return_exceptions=True)
+        return len(inner.asked), purse.spent, ended
+
+    tries, spent, ended = in_no_time(main)
+    assert tries == 5, "as many as 1100 tokens are enough for, at 200 each"
+    assert spent.prompt + spent.completion == 1000
+    assert {type(error) for error in ended} == {RunStopped}
+
+
+def test_tries_that_were_refused_cost_nothing(in_no_time, served):
+    refused = TransportError("nobody there", TransportKind.REFUSED)
+
+    async def main(clock):
+        inner = served(clock, lambda request, now: "yes" if now > 1 else _raise(refused))
+        purse = Purse(Budget(max_tokens=250))
+        return await BudgetedLLM(PatientLLM(inner, clock=clock), purse).complete(ASKED), len(
+            inner.asked
+        )
+
+    completion, tries = in_no_time(main)
+    assert completion.text == "yes"
+    assert tries == 3
+
+
+def _raise(error: Exception) -> str:
+    raise error

@@ -20,6 +20,7 @@ from focusgroup.agents.llm import (
 from focusgroup.agents.llm.openai import OpenAILLM
 from focusgroup.agents.llm.patience import PatientLLM
 from focusgroup.simulator.errors import RunStopped, UserError
+from focusgroup.simulator.noise import derive_seed
 
 REFUSED = TransportError("http://one:8000/v1: refused", TransportKind.REFUSED)
 
@@ -102,16 +103,38 @@ def test_what_will_not_pass_is_not_asked_again(in_no_time, served, error):
     assert in_no_time(main) == (error, 1)
 
 
-@pytest.mark.parametrize(("asked_for", "waited"), [(7.0, 7.0), (0.0, 0.01), (1000.0, 120.0)])
-def test_a_server_is_left_alone_as_long_as_it_asks(in_no_time, served, asked_for, waited):
-    error = TransportError("busy", TransportKind.BUSY, status=429, retry_after=asked_for)
+@pytest.mark.parametrize(
+    ("status", "asked_for", "waits"),
+    [
+        (429, 7.0, (7.0, 7.0, 7.0)),
+        (429, 0.0, (0.01, 0.02, 0.04)),
+        (429, 1000.0, (120.0,)),
+        (503, 7.0, (7.0, 7.0, 7.0)),
+        (503, 0.01, (0.25, 0.5, 1.0)),
+        (500, 0.01, (0.25, 0.5, 1.0)),
+    ],
+)
+def test_a_server_is_left_alone_as_long_as_it_asks_and_longer_in_trouble(
+    in_no_time, served, status, asked_for, waits
+):
+    kind = TransportKind.BUSY if status == 429 else TransportKind.STATUS
+    error = TransportError("not now", kind, status=status, retry_after=asked_for)
 
     async def main(clock):
-        inner = served(clock, failing(error, 0.005))
+        def answer(request, now):
+            if len(inner.asked) <= len(waits):
+                raise error
+            return 0.1, "yes"
+
+        inner = served(clock, answer)
         await PatientLLM(inner, clock=clock).complete(ask_of(0))
         return [when for when, _ in inner.asked]
 
-    assert in_no_time(main) == [0.0, pytest.approx(waited)]
+    when = in_no_time(main)
+    waited = [b - a for a, b in itertools.pairwise(when)]
+    assert len(waited) == len(waits)
+    assert all(least <= w <= 1.25 * least for w, least in zip(waited, waits, strict=True))
+    assert in_no_time(main) == when
 
 
 def test_one_call_that_fails_where_others_are_answered_fails_alone(in_no_time, served):
@@ -251,6 +274,136 @@ def test_a_server_that_says_a_word_and_answers_nothing_is_as_good_as_down(in_no_
     assert "any of the last" in said
     assert 15 <= failed < 100
     assert 60 <= seconds < 70
+
+
+@pytest.mark.parametrize("status", [500, 503])
+@pytest.mark.parametrize("calls", [1, 36, 200])
+def test_a_server_in_trouble_for_a_moment_loses_no_call(in_no_time, served, status, calls):
+    """It refuses at once and asks to be asked again at once, so that retries are soon used up."""
+    trouble = TransportError("no", TransportKind.STATUS, status=status, retry_after=0.01)
+
+    async def main(clock):
+        def troubled(now):
+            # Also between looks, and for a moment only.
+            if 2 <= now < 5 or 7 <= now < 7.3 or 9 <= now < 30:
+                raise trouble
+
+        def answer(request, now):
+            troubled(now)
+            return 0.05 + 0.01 * (len(inner.asked) % 7), "yes"
+
+        inner = served(clock, answer, ping=troubled)
+        patient = PatientLLM(inner, patience=30, clock=clock)
+
+        async def visit(person):
+            while clock() < 40:
+                await patient.complete(ask_of(person))
+
+        return await asyncio.gather(*(visit(n) for n in range(calls)))
+
+    assert in_no_time(main) == [None] * calls
+
+
+def test_a_server_that_drains_is_away_though_it_still_answers(in_no_time, served):
+    """Who had asked before is answered for 20 s more, everybody else sent away."""
+    trouble = TransportError("draining", TransportKind.STATUS, status=503)
+
+    async def main(clock):
+        def drained(now):
+            if 10 <= now < 40:
+                raise trouble
+
+        def answer(request, now):
+            drained(now)
+            return (1.0 + 19.0 * int(request.messages[0].content[7:]) / 36), "yes"
+
+        inner = served(clock, answer, ping=drained)
+        patient = PatientLLM(inner, patience=60, clock=clock)
+
+        async def visit(person):
+            while clock() < 60:
+                await patient.complete(ask_of(person))
+
+        return await asyncio.gather(*(visit(n) for n in range(36)))
+
+    assert in_no_time(main) == [None] * 36
+
+
+def test_a_server_that_fails_a_third_of_all_tries_goes_on(in_no_time, served):
+    trouble = TransportError("no", TransportKind.STATUS, status=500, retry_after=0.01)
+
+    async def main(clock):
+        def unlucky(now):
+            if derive_seed(0, "luck", len(inner.asked), len(inner.pings)) % 10 < 3:
+                raise trouble
+
+        def answer(request, now):
+            unlucky(now)
+            return 0.05, "yes"
+
+        inner = served(clock, answer, ping=unlucky)
+        patient = PatientLLM(inner, patience=5, clock=clock)
+        lost = 0
+
+        async def visit(person):
+            nonlocal lost
+            for _ in range(50):
+                try:
+                    await patient.complete(ask_of(person))
+                except TransportError:
+                    lost += 1
+
+        await asyncio.gather(*(visit(n) for n in range(36)))
+        return lost
+
+    assert 2 <= in_no_time(main) <= 60, "0.3 to the 4th of 1800 is 15"
+
+
+def test_a_server_that_is_gone_again_as_soon_as_it_is_found_loses_nobody(in_no_time, served):
+    """Everyone who waits learns that it had been away, not only the one who looked."""
+
+    async def main(clock):
+        def ping(now):
+            if len(inner.pings) % 2:
+                raise REFUSED
+
+        inner = served(clock, failing(REFUSED, 60), ping=ping)
+        patient = PatientLLM(inner, clock=clock)
+        replies = await outcomes(patient, [ask_of(n) for n in range(6)])
+        return [reply.text for reply in replies], len(inner.pings)
+
+    texts, pings = in_no_time(main)
+    assert texts == ["yes"] * 6
+    assert pings >= 6, "it was found to be back again and again"
+
+
+def test_who_waited_for_a_turn_while_others_were_answered_met_no_silence(in_no_time, served):
+    async def main(clock):
+        gone = [False]
+
+        def ping(now):
+            if gone[0]:
+                raise REFUSED
+
+        async def turn_comes_late(request):
+            if request == ask_of(0):
+                await asyncio.sleep(100)
+                gone[0] = True
+                raise REFUSED
+            return await answered(request)
+
+        inner = served(clock, lambda request, now: (1.0, "yes"), ping=ping)
+        answered = inner.complete
+        inner.complete = turn_comes_late
+        patient = PatientLLM(inner, retries=0, patience=30, clock=clock)
+        late = asyncio.create_task(outcomes(patient, [ask_of(0), ask_of(0)]))
+        for n in range(1, 100):
+            await patient.complete(ask_of(n))
+        return await late, clock()
+
+    ended, seconds = in_no_time(main)
+    assert any(isinstance(error, RunStopped) for error in ended)
+    assert seconds >= 125, "silent since the last answer"
 
 
 def test_a_call_that_is_given_up_while_it_looks_leaves_the_looking_to_others(in_no_time, served):
