@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 import pandas as pd
@@ -177,7 +178,8 @@ class FeatureSpace:
     ) -> tuple[sp.csr_matrix, sp.csr_matrix]:
         position = self.index.position
         rows = np.repeat(np.arange(len(ratings)), [len(own) for own in ratings])
-        found = np.array([position.get(item, -1) for own in ratings for item, _ in own], np.int64)
+        names = [item_id for own in ratings for item_id, _ in own]
+        found = np.fromiter(map(position.get, names, repeat(-1)), np.int64, len(names))
         given = np.array([value for own in ratings for _, value in own], np.float64)
         known = found >= 0
         rows, items, stars = rows[known], found[known], given[known]

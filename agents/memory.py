@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import NamedTuple
 
 from focusgroup.simulator.types import (
     Catalog,
@@ -63,8 +64,7 @@ class Memory:
     satisfaction_before: float = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Mood:
+class Mood(NamedTuple):
     """Of a memory no more than arithmetic asks for; see `Memory`."""
 
     shown: Mapping[str, int]

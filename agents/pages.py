@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,19 +74,17 @@ class Pages:
                 for slate, visit in zip(slates, visits, strict=True)
                 for item in map(visit.catalog.by_id.__getitem__, slate.item_ids)
             ]
-        nth = [
-            memory.shown.get(item_id, 0)
-            for slate, memory in zip(slates, memories, strict=True)
-            for item_id in slate.item_ids
-        ]
+        nth: list[int] = []
+        for slate, memory in zip(slates, memories, strict=True):
+            nth += map(memory.shown.get, slate.item_ids, repeat(0))
         return cls(
             ids=ids,
             visits=visits,
             starts=starts,
             page=page,
             users=np.array([row_of[visit.user_id] for visit in visits], np.int64)[page],
-            items=np.array([position[item_id] for item_id in ids], np.int64),
-            keys=np.array([key_of(item_id) for item_id in ids], np.uint64),
+            items=np.fromiter(map(position.__getitem__, ids), np.int64, len(ids)),
+            keys=np.fromiter(map(key_of, ids), np.uint64, len(ids)),
             visit_keys=np.array([visit.noise.key for visit in visits], np.uint64)[page],
             nth=np.array(nth, np.uint64),
             slot=(np.arange(len(ids)) - starts[page] + 1).astype(np.float64),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 import scipy.sparse as sp
@@ -34,7 +35,8 @@ class Past:
     ) -> Past:
         """From (item, amount) histories, oldest first; items without a position are left out."""
         users = np.repeat(np.arange(len(histories)), [len(h) for h in histories])
-        items = np.array([position.get(i, -1) for h in histories for i, _ in h], dtype=np.int64)
+        names = [item_id for history in histories for item_id, _ in history]
+        items = np.fromiter(map(position.get, names, repeat(-1)), np.int64, len(names))
         amounts = np.array([amount for h in histories for _, amount in h], dtype=np.float64)
         known = items >= 0
         shape = (len(histories), len(position))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from .errors import FailureCause
 
@@ -174,8 +175,7 @@ class Remark:
 Action = Click | Purchase | Rate | Review | NextPage | Remark | Leave
 
 
-@dataclass(frozen=True, slots=True)
-class SlotOdds:
+class SlotOdds(NamedTuple):
     """What the behaviour model expects of one slot, before anything is drawn.
 
     Attributes:

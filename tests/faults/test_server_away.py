@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,12 @@ def _result(focusgroup: Callable[..., Any], run: Path, to: Path) -> dict[str, by
     assert focusgroup("export", run, "--format", "parquet", "--out", to).code == 0
     files = {p.name.split(".", 1)[1]: p.read_bytes() for p in sorted(to.iterdir())}
     return files | {"compare": focusgroup("compare", run, "--json").out.encode()}
+
+
+def _stored(run: Path) -> dict[str, bytes]:
+    """What the run knows, as it lies on the disk: its manifest and its sessions."""
+    kept = [run / "manifest.json", *(run / "sessions").rglob("*")]
+    return {str(path): path.read_bytes() for path in kept if path.is_file()}
 
 
 def test_a_server_that_is_down_at_the_start_is_the_users_to_mend(
@@ -49,9 +57,12 @@ def test_a_server_that_stays_away_stops_the_run_and_costs_no_visit(
         rows = _accounting(focusgroup, stopped)
         assert sum(row["failed_sessions"] for row in rows) == 0
         assert 0 < sum(row["sessions"] for row in rows) < 36
+        stored = _stored(stopped)
         still_away = focusgroup("resume", stopped, "--patience", 0.5, "--quiet")
-        assert still_away.code in (2, 3), still_away
-        assert sum(row["failed_sessions"] for row in _accounting(focusgroup, stopped)) == 0
+        assert still_away.code == 2, still_away
+        assert f"no language model answers at {server.url}" in still_away.err
+        assert "start the server" in still_away.err
+        assert _stored(stopped) == stored, "nothing is lost, and nobody failed"
     with start_server("--port", port) as server:
         resumed = focusgroup("resume", stopped, "--quiet")
         assert resumed.code == 0, resumed
@@ -72,3 +83,51 @@ def test_a_server_that_comes_back_is_waited_for(
     ran = focusgroup("run", speaking(AUDIENCE), *llm, "--patience", 60, "--out", world / "run")
     assert ran.code == 0, ran
     assert sum(row["failed_sessions"] for row in _accounting(focusgroup, world / "run")) == 0
+
+
+def test_a_server_that_is_in_trouble_for_a_while_fails_nobody(
+    focusgroup: Callable[..., Any],
+    speaking: Callable[[str], Path],
+    world: Path,
+    start_server: Callable[..., Any],
+) -> None:
+    """It refuses all calls at once, and wants each to come again after 10 ms."""
+    path, troubled, whole = speaking(AUDIENCE), world / "troubled", world / "whole"
+    with start_server("--delay", "0.02") as server:
+        llm = ("--llm", f"openai:demo-model@{server.url}", "--quiet")
+        server.order("well", 40)
+        server.order("status:503", None)
+        recovery = threading.Thread(target=_behave_after, args=(server, 40, 3.0))
+        recovery.start()
+        ran = focusgroup("run", path, *llm, "--out", troubled)
+        recovery.join()
+        assert server.done()["status:503"] >= 8, "many calls met it"
+    with start_server() as server:
+        llm = ("--llm", f"openai:demo-model@{server.url}", "--quiet")
+        assert ran.code == 0, ran
+        assert focusgroup("run", path, *llm, "--out", whole).code == 0
+    assert sum(row["failed_sessions"] for row in _accounting(focusgroup, troubled)) == 0
+    assert _result(focusgroup, troubled, world / "a") == _result(focusgroup, whole, world / "b")
+
+
+def _behave_after(server: Any, calls: int, seconds: float) -> None:
+    """The server is well again so long after it has been asked so often."""
+    while len(server.seen()) <= calls:
+        time.sleep(0.02)
+    time.sleep(seconds)
+    server.behave()
+
+
+def test_a_server_that_fails_a_third_of_all_calls_does_not_stop_the_run(
+    focusgroup: Callable[..., Any], speaking: Callable[[str], Path], world: Path, server: Any
+) -> None:
+    server.order("well", 2)
+    server.mix(0.3, ("status:500",))
+    llm = ("--llm", f"openai:demo-model@{server.url}", "--quiet", "--patience", 2)
+    ran = focusgroup("run", speaking(AUDIENCE), *llm, "--out", world / "run")
+    assert ran.code == 0, ran
+    assert server.done()["status:500"] > 20
+    rows = _accounting(focusgroup, world / "run")
+    assert sum(row["sessions"] for row in rows) == 36
+    assert all(set(row["causes"]) <= {"transport_status"} for row in rows)
+    assert sum(row["failed_sessions"] for row in rows) < 18
