@@ -39,11 +39,13 @@ def speaking(world: Path) -> Callable[[str], Path]:
 
 @pytest.fixture
 def simulate() -> Simulate:
-    """Starts a run; a server gets 0.7 s for each answer."""
+    """Starts a run; a server gets 0.7 s for each answer, unless `timeout` says otherwise."""
 
-    def start(scenario: Path, server: Any, out: Path, **options: Any) -> FinishedRun:
+    def start(
+        scenario: Path, server: Any, out: Path, *, timeout: float = 0.7, **options: Any
+    ) -> FinishedRun:
         changed = override(read_scenario(scenario), llm=f"openai:demo-model@{server.url}")
-        llm = LLMOptions(timeout=0.7, **options)
+        llm = LLMOptions(timeout=timeout, **options)
         directory = RunDirectory.fresh(out)
         return start_run(changed, directory, "faults", Options(llm=llm), lambda: "now")
 

@@ -98,7 +98,7 @@ def test_a_limit_of_time_stops_users_with_and_without_a_model(
     llm = () if "behaviour" in audience else ("--llm", f"openai:demo-model@{server.url}")
     server.order("well", 22)
     server.order("hang", None)
-    limit = 0.01 if not llm else 5
+    limit = 0.01 if not llm else 3
     ran = focusgroup("run", path, *llm, "--max-time", limit, "--quiet", "--out", run)
     assert ran.code == 3 and "seconds are over" in ran.err, ran
     assert f"focusgroup resume {run}" in ran.err

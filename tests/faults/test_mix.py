@@ -91,7 +91,7 @@ def test_a_third_of_faults_is_survived_and_told(
     with start_server() as server:
         server.order("well", 2)
         server.mix(0.3, tuple(EXPECTED))
-        run = simulate(path, server, out, retries=1)
+        run = simulate(path, server, out, retries=1, timeout=0.3)
         done = server.done()
     assert len(run.sessions) == 170 * 3 == 510
     assert len(done) >= 25, "nearly every kind of fault happened"

@@ -78,7 +78,7 @@ def test_a_server_that_comes_back_is_waited_for(
     focusgroup: Callable[..., Any], speaking: Callable[[str], Path], world: Path, server: Any
 ) -> None:
     server.order("well", 20)
-    server.order("leave:5")
+    server.order("leave:2")
     llm = ("--llm", f"openai:demo-model@{server.url}")
     ran = focusgroup("run", speaking(AUDIENCE), *llm, "--patience", 60, "--out", world / "run")
     assert ran.code == 0, ran
