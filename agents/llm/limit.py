@@ -36,14 +36,13 @@ class Limit:
 
     Attributes:
         value: calls at once, in [1, most].
-        peak: the highest value there was.
     """
 
     def __init__(self, most: int) -> None:
         if most < 1:
             raise ValueError(f"a limit of {most} calls at once lets none out")
         self._most = most
-        self.value = self.peak = min(START, most)
+        self.value = min(START, most)
         self._epoch = 0
         self._at_first = True  # until a step brought nothing twice
         self._doubted = False
@@ -139,7 +138,6 @@ class Limit:
 
     def _change(self, value: int) -> None:
         self.value = value
-        self.peak = max(self.peak, value)
         self._epoch += 1
         self._restart()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from .limit import Limit
 from .protocol import Capabilities, Completion, CompletionRequest, TransportError, TransportKind
@@ -15,21 +14,6 @@ from .slots import Slots
 _LOOK_EVERY = 2.0  # seconds between two looks at a server's queue
 _REMEMBERED = 16_384  # people whose turn is remembered
 _OVERLOADED = 503
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """How calls went so far.
-
-    Attributes:
-        limit: calls that may be out at once, now.
-        in_flight: calls that are out.
-        peak: the highest limit there was.
-    """
-
-    limit: int
-    in_flight: int
-    peak: int
 
 
 class PacedLLM:
@@ -64,9 +48,9 @@ class PacedLLM:
         return self._inner.url
 
     @property
-    def rate(self) -> Rate:
-        """How many calls are out, and how many may be."""
-        return Rate(self._limit.value, self._slots.taken, self._limit.peak)
+    def limit(self) -> int:
+        """Calls that may be out at once, now."""
+        return self._limit.value
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """As the model, once there is room. Raises TransportError as the model."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from focusgroup.agents import fit_behaviour
 from focusgroup.agents.llm import Journal
+from focusgroup.scenarios import build
 from focusgroup.scenarios.batch import start_run
+from focusgroup.scenarios.datasets import load_dataset
 from focusgroup.scenarios.estimate import Estimate, estimate
 from focusgroup.scenarios.options import Options
 from focusgroup.scenarios.rundir import RunDirectory
@@ -46,6 +50,21 @@ def _close(expected: float, actual: float) -> bool:
     return abs(expected - actual) <= WITHIN * actual
 
 
+@pytest.fixture
+def read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dataset is read and users are fitted to it once, not for estimate and run alike."""
+    fitted: list[Any] = []
+
+    def fit(*args: Any, **named: Any) -> Any:
+        if not fitted:
+            fitted.append(fit_behaviour(*args, **named))
+        return fitted[0]
+
+    monkeypatch.setattr(build, "load_dataset", cache(load_dataset))
+    monkeypatch.setattr(build, "fit_behaviour", fit)
+
+
+@pytest.mark.usefixtures("read_once")
 @pytest.mark.parametrize("dataset", list(AUDIENCES))
 def test_an_estimate_is_what_the_run_takes(dataset: str, tmp_path: Path, server: Any) -> None:
     scenario = _scenario(dataset, server.url)

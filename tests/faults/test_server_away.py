@@ -51,7 +51,7 @@ def test_a_server_that_stays_away_stops_the_run_and_costs_no_visit(
         more = ("--concurrency", 4, "--quiet")
         server.order("well", 30)
         server.order("leave:1000")
-        ran = focusgroup("run", path, *llm, *more, "--patience", 1.5, "--out", stopped)
+        ran = focusgroup("run", path, *llm, *more, "--patience", 0.8, "--out", stopped)
         assert ran.code == 3, ran
         assert "has not answered" in ran.err and f"focusgroup resume {stopped}" in ran.err
         rows = _accounting(focusgroup, stopped)
@@ -93,7 +93,7 @@ def test_a_server_that_is_in_trouble_for_a_while_fails_nobody(
 ) -> None:
     """It refuses all calls at once, and wants each to come again after 10 ms."""
     path, troubled, whole = speaking(AUDIENCE), world / "troubled", world / "whole"
-    with start_server("--delay", "0.02") as server:
+    with start_server("--delay", "0.005") as server:
         llm = ("--llm", f"openai:demo-model@{server.url}", "--quiet")
         server.order("well", 40)
         server.order("status:503", None)
@@ -124,7 +124,7 @@ def test_a_server_that_fails_a_third_of_all_calls_does_not_stop_the_run(
     server.order("well", 2)
     server.mix(0.3, ("status:500",))
     llm = ("--llm", f"openai:demo-model@{server.url}", "--quiet", "--patience", 2)
-    ran = focusgroup("run", speaking(AUDIENCE), *llm, "--out", world / "run")
+    ran = focusgroup("run", speaking("{agent: llm, users: 12}"), *llm, "--out", world / "run")
     assert ran.code == 0, ran
     assert server.done()["status:500"] > 20
     rows = _accounting(focusgroup, world / "run")
