@@ -143,6 +143,11 @@ def troubles_of(path: Path) -> Iterator[None]:
         yield
     except sqlite3.ProgrammingError:
         raise
+    except UnicodeDecodeError as error:  # of the words SQLite quotes in an error of its own
+        raise UserError(
+            f"journal {path}: damaged (SQLite cannot read what is in it); bring a copy back, or"
+            " move the file away to start a new one"
+        ) from error
     except sqlite3.Error as error:
         raise trouble(path, error) from error
 

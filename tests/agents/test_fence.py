@@ -110,3 +110,8 @@ def test_a_very_long_description_is_cut_where_one_can_see_it(filler: str) -> Non
 
 def test_surrounding_space_is_no_cut() -> None:
     assert fence(" " * 10_000 + "title" + "\n" * 10_000) == "title"
+
+
+def test_marks_are_not_piled_up_on_a_letter() -> None:
+    assert fence("a" + "\u0334" * 100 + "b") == "a" + "\u0334" * 8 + "b"
+    assert fence("e\u0301te\u0301") == "e\u0301te\u0301"

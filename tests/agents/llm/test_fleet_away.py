@@ -1,0 +1,83 @@
+"""When a server of a fleet counts as away, and who finds out whether it is back."""
+
+from __future__ import annotations
+
+import asyncio
+
+from focusgroup.agents.llm import CompletionRequest, Message, TransportError, TransportKind
+from focusgroup.agents.llm.fleet import Fleet
+
+
+def ask_of(person: int, page: int = 0) -> CompletionRequest:
+    return CompletionRequest((Message("system", f"person {person}"), Message("user", f"{page}")))
+
+
+def two(clock, served, answer):
+    """A fleet whose first server answers so; people who belong to that one."""
+    servers = [served(clock, answer), served(clock, lambda request, now: (0.1, "yes"))]
+    for number, server in enumerate(servers):
+        server.url = f"http://{number}:8000/v1"
+    return Fleet("m", servers, clock=clock), servers
+
+
+async def people_of(fleet, first, second):
+    """People whose calls go to the first server."""
+    mine = []
+    for person in range(40):
+        before = len(first.asked)
+        await fleet.complete(ask_of(person))
+        mine += [person] if len(first.asked) > before else []
+    first.asked.clear()
+    second.asked.clear()
+    return mine
+
+
+def test_too_many_requests_do_not_take_a_server_out(in_no_time, served):
+    """A server that is busy holds its people's prefixes; the pace slows down, nobody moves."""
+
+    async def main(clock):
+        busy = False
+
+        def answer(request, now):
+            if busy:
+                raise TransportError("slow down", TransportKind.BUSY, status=429)
+            return 0.1, "yes"
+
+        fleet, (first, second) = two(clock, served, answer)
+        mine = await people_of(fleet, first, second)
+        busy = True
+        asked = (fleet.complete(ask_of(person, 1)) for person in mine)
+        await asyncio.gather(*asked, return_exceptions=True)
+        busy = False
+        first.asked.clear()
+        await asyncio.gather(*(fleet.complete(ask_of(person, 2)) for person in mine))
+        return len(mine), len(first.asked), len(second.asked)
+
+    mine, stayed, moved = in_no_time(main)
+    assert mine > 5
+    assert (stayed, moved) == (mine, 0)
+
+
+def test_one_call_finds_out_whether_a_server_is_back(in_no_time, served):
+    async def main(clock):
+        down = False
+
+        def answer(request, now):
+            if down:
+                raise TransportError("late", TransportKind.TIMEOUT)
+            return 0.1, "yes"
+
+        fleet, (first, second) = two(clock, served, answer)
+        mine = await people_of(fleet, first, second)
+        down = True
+        asked = (fleet.complete(ask_of(person, 1)) for person in mine[:3])
+        await asyncio.gather(*asked, return_exceptions=True)
+        await asyncio.sleep(10)  # it may be tried again, and is still down
+        first.asked.clear()
+        asked = (fleet.complete(ask_of(person, 2)) for person in mine)
+        await asyncio.gather(*asked, return_exceptions=True)
+        return len(mine), len(first.asked)
+
+    mine, tried = in_no_time(main)
+    assert mine > 5
+    assert tried == 1
