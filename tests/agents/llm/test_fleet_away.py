@@ -60,16 +60,15 @@ def test_too_many_requests_do_not_take_a_server_out(in_no_time, served):
 
 def test_one_call_finds_out_whether_a_server_is_back(in_no_time, served):
     async def main(clock):
-        down = False
-
-        def answer(request, now):
-            if down:
-                raise TransportError("late", TransportKind.TIMEOUT)
-            return 0.1, "yes"
-
-        fleet, (first, second) = two(clock, served, answer)
+        fleet, (first, second) = two(clock, served, lambda request, now: (0.1, "yes"))
         mine = await people_of(fleet, first, second)
-        down = True
+        inner = first.complete
+
+        async def late(request):
+            await inner(request)
+            raise TransportError("late", TransportKind.TIMEOUT)
+
+        first.complete = late
         asked = (fleet.complete(ask_of(person, 1)) for person in mine[:3])
         await asyncio.gather(*asked, return_exceptions=True)
         await asyncio.sleep(10)  # it may be tried again, and is still down
