@@ -41,7 +41,7 @@ from focusgroup.agents.llm import (
     open_llm,
     parse_llm,
 )
-from focusgroup.agents.llm.checkpoint import find_checkpoint
+from focusgroup.agents.llm.local.checkpoint import find_checkpoint
 from focusgroup.simulator import ParquetStore, Rules, Simulation
 
 BAR = 0.10

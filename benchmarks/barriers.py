@@ -37,7 +37,7 @@ from focusgroup.agents.llm import (
     LLMOptions,
     parse_llm,
 )
-from focusgroup.agents.llm.openai import OpenAILLM
+from focusgroup.agents.llm.server.openai import OpenAILLM
 from focusgroup.agents.memory import remember
 from focusgroup.simulator import (
     Audience,

@@ -16,8 +16,8 @@ from time import perf_counter
 from machine import Bar, print_json
 
 from focusgroup.agents.llm import Completion, Journal, Usage
-from focusgroup.agents.llm.journal_compact import compact
-from focusgroup.agents.llm.journal_survey import survey
+from focusgroup.agents.llm.journal.compact import compact
+from focusgroup.agents.llm.journal.survey import survey
 
 # An answer to a page as models give it: about 150 characters of JSON.
 ANSWER = '{"picks":["3:4","7:5","9:3"],"why":"warm, funny, and by a director I like",' * 2

@@ -33,7 +33,7 @@ from focusgroup.agents import (
 )
 from focusgroup.agents.behaviour import Judgement
 from focusgroup.agents.llm import JournaledLLM, open_llm, parse_llm
-from focusgroup.agents.llm.journal import Journal
+from focusgroup.agents.llm.journal.journal import Journal
 from focusgroup.agents.llm.options import LLMOptions
 from focusgroup.scenarios.certify.ground import Ground, lay_ground
 from focusgroup.scenarios.certify.panel import Panel

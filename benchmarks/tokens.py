@@ -33,8 +33,8 @@ from focusgroup.agents.llm import (
     LLMSpec,
     find_model,
 )
-from focusgroup.agents.llm.embedded import EmbeddedLLM
-from focusgroup.agents.llm.pace import PacedLLM
+from focusgroup.agents.llm.local.embedded import EmbeddedLLM
+from focusgroup.agents.llm.server.pace import PacedLLM
 from focusgroup.agents.reply import AnswerReply, Pick, write_answer
 from focusgroup.scenarios.build import Means, build
 from focusgroup.scenarios.scenario import scenario_from

@@ -11,7 +11,7 @@ from typing import TypedDict
 from pydantic import JsonValue
 
 from focusgroup.agents.llm import Journal, JournalMode, Line
-from focusgroup.agents.llm.journal_file import discard_unpaid
+from focusgroup.agents.llm.journal.file import discard_unpaid
 from focusgroup.simulator import Recommender, Session, UserError
 from focusgroup.simulator.whole_file import TORN
 

@@ -32,7 +32,7 @@ def test_the_wheel_holds_the_namespace_only(tmp_path: Path) -> None:
         "focusgroup/simulator/session.py",
         "focusgroup/simulator/report/report.css",
         "focusgroup/agents/prompts/zh/words.yaml",
-        "focusgroup/agents/llm/openai.py",
+        "focusgroup/agents/llm/server/openai.py",
         "focusgroup/scenarios/gallery/movies-quickstart.yaml",
         "focusgroup/scenarios/commands/runs.py",
         "focusgroup/agents/py.typed",

@@ -1,10 +1,10 @@
 """Language models: the protocol, its backends, and what goes around any of them."""
 
 from .budget import Budget, BudgetedLLM, Purse
-from .cache import cache_dir
-from .journal import Journal, JournalTotals
-from .journaled import JournaledLLM, JournalMode
-from .models import ModelEntry, find_model, get_model, list_models
+from .journal.journal import Journal, JournalTotals
+from .journal.journaled import JournaledLLM, JournalMode
+from .local.cache import cache_dir
+from .local.models import ModelEntry, find_model, get_model, list_models
 from .opening import SESSIONS_A_CALL, Line, sessions_in_flight, usual_concurrency
 from .options import LLMOptions
 from .protocol import (

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .budget import Budget, BudgetedLLM, Purse
-from .journal import Journal
-from .journaled import JournaledLLM, JournalMode
+from .journal.journal import Journal
+from .journal.journaled import JournaledLLM, JournalMode
 from .options import LLMOptions
 from .protocol import LLM, Usage
 from .registry import LLMSpec, open_llm

@@ -21,10 +21,10 @@ GRAMMAR = (
 
 # module:function of an opener, imported only when it is asked for.
 _BACKENDS = {
-    "embedded": "focusgroup.agents.llm.embedded:open_embedded",
-    "openai": "focusgroup.agents.llm.servers:open_openai",
-    "transformers": "focusgroup.agents.llm.transformers:open_transformers",
-    "vllm": "focusgroup.agents.llm.vllm:open_vllm",
+    "embedded": "focusgroup.agents.llm.local.embedded:open_embedded",
+    "openai": "focusgroup.agents.llm.server.servers:open_openai",
+    "transformers": "focusgroup.agents.llm.local.transformers:open_transformers",
+    "vllm": "focusgroup.agents.llm.local.vllm:open_vllm",
 }
 
 _WORD = re.compile(r"[\w.+-]{0,40}")

@@ -11,9 +11,9 @@ from typing import IO, Annotated
 
 import typer
 
-from focusgroup.agents.llm.journal_compact import compact as compact_journal
-from focusgroup.agents.llm.journal_export import export_lines
-from focusgroup.agents.llm.journal_survey import Survey, survey
+from focusgroup.agents.llm.journal.compact import compact as compact_journal
+from focusgroup.agents.llm.journal.export import export_lines
+from focusgroup.agents.llm.journal.survey import Survey, survey
 from focusgroup.scenarios.journals import journal_at
 from focusgroup.simulator import UserError
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from focusgroup.agents.llm import Journal, Line, LLMOptions
-from focusgroup.agents.llm.openai import OpenAILLM
+from focusgroup.agents.llm.server.openai import OpenAILLM
 from focusgroup.scenarios.options import Options
 
 KEY = "sk-planted-7d41c0ffee"

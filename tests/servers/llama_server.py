@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from focusgroup.agents.llm import find_model
-from focusgroup.agents.llm.spins import short_spins
+from focusgroup.agents.llm.local.spins import short_spins
 
 SLOTS = 4
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from focusgroup.agents.llm import CompletionRequest, Message
-from focusgroup.agents.llm.hf_tokenizer import load_tokenizer
+from focusgroup.agents.llm.local.hf_tokenizer import load_tokenizer
 
 pytestmark = pytest.mark.filterwarnings("default")
 
@@ -27,7 +27,7 @@ def loaded(engines):
 
 
 def rows(tokenizer, shareable: int, limits=(12, 12, 12)):
-    from focusgroup.agents.llm.decoding import Row
+    from focusgroup.agents.llm.local.decoding import Row
 
     made = []
     for question, limit in zip(QUESTIONS, limits, strict=True):
@@ -37,7 +37,7 @@ def rows(tokenizer, shareable: int, limits=(12, 12, 12)):
 
 
 def decoder(model):
-    from focusgroup.agents.llm.decoding import Decoder
+    from focusgroup.agents.llm.local.decoding import Decoder
 
     return Decoder(model, [2])
 
@@ -95,7 +95,7 @@ def test_a_row_that_is_done_leaves_and_the_others_go_on(loaded):
 def test_sampling_follows_the_distribution_and_the_seed(loaded):
     import torch
 
-    from focusgroup.agents.llm.decoding import _sampled
+    from focusgroup.agents.llm.local.decoding import _sampled
 
     logits = torch.tensor([0.0, -torch.inf, 1.0, 2.0])
     shares = torch.softmax(logits, 0).tolist()
@@ -107,7 +107,7 @@ def test_sampling_follows_the_distribution_and_the_seed(loaded):
     warm = [replace(row.request, temperature=1.5) for row in rows(tokenizer, 0)]
 
     def sampled(seed: int) -> list[list[int]]:
-        from focusgroup.agents.llm.decoding import Row
+        from focusgroup.agents.llm.local.decoding import Row
 
         batch = [Row(replace(one, seed=seed), tokenizer.prompt(one.messages)) for one in warm]
         decoder(model).run(batch)

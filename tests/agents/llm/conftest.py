@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 import pytest
 
 from focusgroup.agents.llm import Capabilities, Completion, CompletionRequest, Journal, Message
-from focusgroup.agents.llm.openai import OpenAILLM
+from focusgroup.agents.llm.server.openai import OpenAILLM
 
 T = TypeVar("T")
 

@@ -23,7 +23,7 @@ from focusgroup.agents.llm import (
     TransportKind,
     Usage,
 )
-from focusgroup.agents.llm.patience import PatientLLM
+from focusgroup.agents.llm.server.patience import PatientLLM
 from focusgroup.simulator.errors import RunStopped
 from focusgroup.simulator.noise import derive_seed
 

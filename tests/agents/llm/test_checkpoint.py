@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from focusgroup.agents.llm import checkpoint
-from focusgroup.agents.llm.checkpoint import find_checkpoint, with_options
+from focusgroup.agents.llm.local import checkpoint
+from focusgroup.agents.llm.local.checkpoint import find_checkpoint, with_options
 from focusgroup.simulator.errors import UserError
 
 

@@ -22,8 +22,8 @@ from focusgroup.agents.llm import (
     open_llm,
     parse_llm,
 )
-from focusgroup.agents.llm.embedded import EmbeddedLLM
-from focusgroup.agents.llm.models import KNOWN_MODELS
+from focusgroup.agents.llm.local.embedded import EmbeddedLLM
+from focusgroup.agents.llm.local.models import KNOWN_MODELS
 from focusgroup.agents.reply import (
     REASON_LIMIT,
     answer_schema,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from focusgroup.agents.llm import CompletionRequest, Message, TransportError, TransportKind
-from focusgroup.agents.llm.fleet import Fleet
+from focusgroup.agents.llm.server.fleet import Fleet
 
 
 def ask_of(person: int, page: int = 0) -> CompletionRequest:

@@ -8,10 +8,10 @@ from itertools import pairwise
 import pytest
 
 from focusgroup.agents.llm import CompletionRequest, Message, TransportError, TransportKind
-from focusgroup.agents.llm.limit import START, Limit
-from focusgroup.agents.llm.pace import PacedLLM
-from focusgroup.agents.llm.patience import PatientLLM
-from focusgroup.agents.llm.slots import Slots
+from focusgroup.agents.llm.server.limit import START, Limit
+from focusgroup.agents.llm.server.pace import PacedLLM
+from focusgroup.agents.llm.server.patience import PatientLLM
+from focusgroup.agents.llm.server.slots import Slots
 from focusgroup.simulator.errors import RunStopped
 
 REFUSED = TransportError("http://one:8000/v1: refused", TransportKind.REFUSED)

@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from focusgroup.agents.llm import Completion, Journal, JournaledLLM, ScriptedLLM, Usage
-from focusgroup.agents.llm.journal_compact import compact
-from focusgroup.agents.llm.journal_export import export_lines
-from focusgroup.agents.llm.journal_file import connect, discard_unpaid
-from focusgroup.agents.llm.journal_survey import survey
+from focusgroup.agents.llm.journal.compact import compact
+from focusgroup.agents.llm.journal.export import export_lines
+from focusgroup.agents.llm.journal.file import connect, discard_unpaid
+from focusgroup.agents.llm.journal.survey import survey
 from focusgroup.simulator.errors import RunStopped, UserError
 
 ROWS = 2_000
@@ -229,7 +229,7 @@ from pathlib import Path
 from focusgroup.agents.llm import Completion, Journal
 what, path = sys.argv[1], Path(sys.argv[2])
 if what == "half-compact":
-    import focusgroup.agents.llm.journal_compact as compacting
+    import focusgroup.agents.llm.journal.compact as compacting
     class Slow(sqlite3.Connection):
         def backup(self, target):
             def half(status, remaining, total):

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from focusgroup.agents.llm import Completion, Journal, Usage
-from focusgroup.agents.llm.journal_compact import compact
-from focusgroup.agents.llm.journal_file import connect
-from focusgroup.agents.llm.journal_survey import survey
+from focusgroup.agents.llm.journal.compact import compact
+from focusgroup.agents.llm.journal.file import connect
+from focusgroup.agents.llm.journal.survey import survey
 from focusgroup.simulator.errors import UserError
 
 ROWS = 40

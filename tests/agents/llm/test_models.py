@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from focusgroup.agents.llm import cache_dir, find_model, get_model, list_models, models
-from focusgroup.agents.llm.filehash import file_sha256
-from focusgroup.agents.llm.wheel import WheelModel
+from focusgroup.agents.llm import cache_dir, find_model, get_model, list_models
+from focusgroup.agents.llm.local import models
+from focusgroup.agents.llm.local.filehash import file_sha256
+from focusgroup.agents.llm.local.wheel import WheelModel
 from focusgroup.simulator.errors import UserError
 
 GGUF = b"GGUF" + b"weights" * 1000

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from focusgroup.agents.llm import Capabilities, TransportError, TransportKind, Usage
-from focusgroup.agents.llm.openai import OpenAILLM
-from focusgroup.agents.llm.wire import REPLY_LIMIT, Answer, proxy_of, retry_after
+from focusgroup.agents.llm.server.openai import OpenAILLM
+from focusgroup.agents.llm.server.wire import REPLY_LIMIT, Answer, proxy_of, retry_after
 from focusgroup.simulator.errors import UserError
 
 SCHEMA = {

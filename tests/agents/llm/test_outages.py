@@ -15,8 +15,8 @@ from focusgroup.agents.llm import (
     open_llm,
     parse_llm,
 )
-from focusgroup.agents.llm.openai import OpenAILLM
-from focusgroup.agents.llm.patience import PatientLLM
+from focusgroup.agents.llm.server.openai import OpenAILLM
+from focusgroup.agents.llm.server.patience import PatientLLM
 from focusgroup.simulator.errors import RunStopped, UserError
 from focusgroup.simulator.noise import derive_seed
 

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from focusgroup.agents.llm import CompletionRequest, Message, TransportError, TransportKind
-from focusgroup.agents.llm.limit import START, Limit
-from focusgroup.agents.llm.openai import OpenAILLM
-from focusgroup.agents.llm.pace import PacedLLM
-from focusgroup.agents.llm.queue import queue_length
-from focusgroup.agents.llm.slots import Slots
+from focusgroup.agents.llm.server.limit import START, Limit
+from focusgroup.agents.llm.server.openai import OpenAILLM
+from focusgroup.agents.llm.server.pace import PacedLLM
+from focusgroup.agents.llm.server.queue import queue_length
+from focusgroup.agents.llm.server.slots import Slots
 
 
 def drive(limit, calls, latency, *, demand=10**6, seed=0, sigma=0.0, at=lambda now, n: None):

@@ -14,7 +14,7 @@ from focusgroup.agents.llm import (
     TransportError,
     TransportKind,
 )
-from focusgroup.agents.llm.patience import PatientLLM
+from focusgroup.agents.llm.server.patience import PatientLLM
 from focusgroup.simulator.errors import RunStopped
 
 REFUSED = TransportError("http://one:8000/v1: refused", TransportKind.REFUSED)

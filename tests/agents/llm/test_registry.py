@@ -10,7 +10,7 @@ import pytest
 
 import focusgroup.agents.llm as package
 from focusgroup.agents.llm import LLMOptions, LLMSpec, ScriptedLLM, open_llm, parse_llm, registry
-from focusgroup.agents.llm.patience import PatientLLM
+from focusgroup.agents.llm.server.patience import PatientLLM
 from focusgroup.simulator.errors import UserError
 
 EXPORTS = [

@@ -17,8 +17,8 @@ from focusgroup.agents.llm import (
     open_llm,
     parse_llm,
 )
-from focusgroup.agents.llm.fleet import Fleet
-from focusgroup.agents.llm.servers import split_target
+from focusgroup.agents.llm.server.fleet import Fleet
+from focusgroup.agents.llm.server.servers import split_target
 from focusgroup.simulator.errors import UserError
 
 SECRET = "hunter2"

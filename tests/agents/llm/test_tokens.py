@@ -9,9 +9,9 @@ import pytest
 
 from focusgroup.agents import Persona, Prompter, load_language
 from focusgroup.agents.llm import CompletionRequest, Message, TransportError, find_model
-from focusgroup.agents.llm.embedded import EmbeddedLLM
+from focusgroup.agents.llm.local.embedded import EmbeddedLLM
+from focusgroup.agents.llm.local.tokens import LlamaTokens
 from focusgroup.agents.llm.protocol import TokenCounter
-from focusgroup.agents.llm.tokens import LlamaTokens
 from focusgroup.agents.memory import remember
 from focusgroup.simulator.domain import Domain
 from focusgroup.simulator.errors import UserError

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from focusgroup.agents.llm import open_llm, parse_llm
-from focusgroup.agents.llm import transformers as backend
-from focusgroup.agents.llm.beginning import common_beginning
+from focusgroup.agents.llm.local import transformers as backend
+from focusgroup.agents.llm.local.beginning import common_beginning
 from focusgroup.simulator.errors import UserError
 
 TOKENS = st.lists(st.integers(0, 2), max_size=6)

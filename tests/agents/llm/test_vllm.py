@@ -11,8 +11,8 @@ import pytest
 
 from focusgroup.agents.llm import CompletionRequest, Message, Usage, open_llm, parse_llm
 from focusgroup.agents.llm.alternatives import likeliest_first
+from focusgroup.agents.llm.local.vllm import completion, engine_arguments
 from focusgroup.agents.llm.target import parse_target
-from focusgroup.agents.llm.vllm import completion, engine_arguments
 from focusgroup.simulator.errors import UserError
 
 ASKED = CompletionRequest((Message("user", "?"),), top_logprobs=2)

@@ -10,15 +10,21 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from focusgroup.agents.llm.chat import chat_body, read_reply
+from focusgroup.agents.llm.options import LLMOptions
+from focusgroup.agents.llm.protocol import (
+    Capabilities,
+    Completion,
+    CompletionRequest,
+    Message,
+    TransportError,
+)
 from focusgroup.simulator.errors import UserError
 
-from .chat import chat_body, read_reply
 from .filehash import file_sha256
 from .grammar import compact_grammar
 from .llama import LlamaServer, load_server
 from .models import find_model
-from .options import LLMOptions
-from .protocol import Capabilities, Completion, CompletionRequest, Message, TransportError
 from .tokens import LlamaTokens
 
 _CLOSED = "the embedded model is closed"

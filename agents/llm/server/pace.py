@@ -6,8 +6,15 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
+from focusgroup.agents.llm.protocol import (
+    Capabilities,
+    Completion,
+    CompletionRequest,
+    TransportError,
+    TransportKind,
+)
+
 from .limit import Limit
-from .protocol import Capabilities, Completion, CompletionRequest, TransportError, TransportKind
 from .served import ServedLLM, persona_prefix
 from .slots import Slots
 

@@ -7,10 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import NoReturn, Protocol
 
-from focusgroup.simulator.errors import UserError, did_you_mean
-
-from .chat import read_reply
-from .protocol import (
+from focusgroup.agents.llm.chat import read_reply
+from focusgroup.agents.llm.protocol import (
     Capabilities,
     CompletionRequest,
     JsonSchema,
@@ -18,6 +16,8 @@ from .protocol import (
     TransportError,
     TransportKind,
 )
+from focusgroup.simulator.errors import UserError, did_you_mean
+
 from .served import passes
 from .wire import Answer, Wire
 

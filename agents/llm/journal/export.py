@@ -7,12 +7,12 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from focusgroup.agents.llm.protocol import Completion
 from focusgroup.simulator.errors import UserError
 
-from .journal_file import connect, troubles_of
-from .journal_rows import COMPLETIONS, completion_of
-from .journal_salvage import Damage, whole_rows
-from .protocol import Completion
+from .file import connect, troubles_of
+from .rows import COMPLETIONS, completion_of
+from .salvage import Damage, whole_rows
 
 
 def export_lines(path: Path, write: Callable[[str], object]) -> int:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import hashlib
 from typing import Protocol, runtime_checkable
 
-from .protocol import LLM, Capabilities, CompletionRequest, TransportError, TransportKind
+from focusgroup.agents.llm.protocol import (
+    LLM,
+    Capabilities,
+    CompletionRequest,
+    TransportError,
+    TransportKind,
+)
 
 _PASSING_KINDS = frozenset(
     {TransportKind.REFUSED, TransportKind.TIMEOUT, TransportKind.DROPPED, TransportKind.BUSY}

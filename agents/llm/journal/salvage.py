@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from .journal_file import is_damage
-from .journal_rows import Row, Table, is_whole
+from .file import is_damage
+from .rows import Row, Table, is_whole
 
 # Keys are ordered like numbers of this many digits: enough to part any two keys we make.
 _DIGITS = 48

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import cast
 
-from .protocol import Completion, Usage
+from focusgroup.agents.llm.protocol import Completion, Usage
 
 Row = tuple[object, ...]
 _Stored = tuple[str, str, str, int, int, int, str, float, str]

@@ -12,16 +12,23 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from focusgroup.agents.llm.alternatives import likeliest_first
+from focusgroup.agents.llm.options import LLMOptions
+from focusgroup.agents.llm.protocol import (
+    Capabilities,
+    Completion,
+    CompletionRequest,
+    Message,
+    TransportError,
+    Usage,
+)
+from focusgroup.agents.llm.target import Target, parse_target
 from focusgroup.simulator.errors import RunStopped, UserError
 
-from .alternatives import likeliest_first
 from .beginning import common_beginning
 from .checkpoint import find_checkpoint, with_options
 from .hf_tokenizer import HFTokenizer, load_tokenizer
-from .options import LLMOptions
-from .protocol import Capabilities, Completion, CompletionRequest, Message, TransportError, Usage
 from .spins import short_spins
-from .target import Target, parse_target
 
 if TYPE_CHECKING:
     from .constraint import Constrainer

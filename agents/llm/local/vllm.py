@@ -13,14 +13,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from focusgroup.agents.llm.alternatives import Alternatives, likeliest_first
+from focusgroup.agents.llm.options import LLMOptions
+from focusgroup.agents.llm.protocol import (
+    Capabilities,
+    Completion,
+    CompletionRequest,
+    Message,
+    TransportError,
+    Usage,
+)
+from focusgroup.agents.llm.target import Option, Target, parse_target
 from focusgroup.simulator.errors import RunStopped, UserError
 
-from .alternatives import Alternatives, likeliest_first
 from .checkpoint import find_checkpoint, with_options
 from .hf_tokenizer import HFTokenizer, load_tokenizer
-from .options import LLMOptions
-from .protocol import Capabilities, Completion, CompletionRequest, Message, TransportError, Usage
-from .target import Option, Target, parse_target
 
 if TYPE_CHECKING:
     from vllm.outputs import RequestOutput

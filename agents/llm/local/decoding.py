@@ -16,9 +16,10 @@ import numpy as np
 import torch
 from transformers import DynamicCache
 
+from focusgroup.agents.llm.protocol import CompletionRequest
+
 from .beginning import common_beginning
 from .constraint import Matcher
-from .protocol import CompletionRequest
 
 # A shorter beginning costs less to compute than to copy.
 _WORTH_SHARING = 16

@@ -7,8 +7,15 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from focusgroup.agents.llm.protocol import (
+    Capabilities,
+    Completion,
+    CompletionRequest,
+    TransportError,
+    TransportKind,
+)
+
 from .probe import unreachable
-from .protocol import Capabilities, Completion, CompletionRequest, TransportError, TransportKind
 from .served import ServedLLM, passes, persona_prefix
 
 _TRIES = 3  # failures in a row after which a server counts as away; one, if it refuses

@@ -12,10 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from focusgroup.agents.llm.protocol import Completion, Usage
 from focusgroup.simulator.errors import UserError
 
-from .journal_file import connect, discard_unpaid, transaction, troubles_of
-from .journal_rows import (
+from .file import connect, discard_unpaid, transaction, troubles_of
+from .rows import (
     COMPLETIONS,
     SLATES,
     Row,
@@ -26,7 +27,6 @@ from .journal_rows import (
     sealed,
     storable,
 )
-from .protocol import Completion, Usage
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,8 @@ import time
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 
-from focusgroup.simulator.errors import UserError
-
-from .chat import chat_body, read_reply
-from .probe import WORD, Probe, refuse, status_error, unreachable
-from .protocol import (
+from focusgroup.agents.llm.chat import chat_body, read_reply
+from focusgroup.agents.llm.protocol import (
     Capabilities,
     Completion,
     CompletionRequest,
@@ -21,6 +18,9 @@ from .protocol import (
     TransportKind,
     schema_texts,
 )
+from focusgroup.simulator.errors import UserError
+
+from .probe import WORD, Probe, refuse, status_error, unreachable
 from .queue import queue_length
 from .wire import Answer, Wire, check_url
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from focusgroup.simulator.errors import FocusgroupError, RunStopped, UserError
 
-from .journal_rows import TABLES
+from .rows import TABLES
 
 # "fgjl": marks the file as ours in the SQLite header.
 _APPLICATION_ID = 0x66676A6C

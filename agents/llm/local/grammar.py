@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 import re
 
+from focusgroup.agents.llm.protocol import JsonSchema
 from focusgroup.simulator.errors import UserError
-
-from .protocol import JsonSchema
 
 # Understood by builds that enforce schemas with llguidance, ignored by the others.
 _COMPACT = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}

@@ -6,11 +6,11 @@ import asyncio
 import json
 from enum import StrEnum
 
+from focusgroup.agents.llm.protocol import LLM, Capabilities, Completion, CompletionRequest
 from focusgroup.simulator.errors import UserError
 
 from .journal import Journal
-from .journal_rows import capabilities_key
-from .protocol import LLM, Capabilities, Completion, CompletionRequest
+from .rows import capabilities_key
 
 
 class JournalMode(StrEnum):

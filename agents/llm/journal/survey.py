@@ -7,10 +7,11 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .journal_file import connect, is_damage, troubles_of
-from .journal_rows import COMPLETIONS, SLATES, completion_of, model_of
-from .journal_salvage import Damage, whole_rows
-from .protocol import Usage
+from focusgroup.agents.llm.protocol import Usage
+
+from .file import connect, is_damage, troubles_of
+from .rows import COMPLETIONS, SLATES, completion_of, model_of
+from .salvage import Damage, whole_rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, Protocol
 
+from focusgroup.agents.llm.protocol import JsonSchema
 from focusgroup.simulator.errors import UserError
-
-from .protocol import JsonSchema
 
 _COMPACT = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
+from focusgroup.agents.llm.options import LLMOptions
 from focusgroup.simulator.errors import UserError
 
 from .fleet import Fleet
 from .openai import OpenAILLM
-from .options import LLMOptions
 from .pace import PacedLLM
 from .patience import PatientLLM
 from .served import ServedLLM

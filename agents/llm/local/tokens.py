@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
-from .protocol import Message, TransportError
+from focusgroup.agents.llm.protocol import Message, TransportError
 
 _SECONDS = 60.0  # a busy machine; the work itself takes milliseconds
 

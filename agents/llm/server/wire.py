@@ -13,9 +13,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from focusgroup.agents.llm.protocol import TransportError, TransportKind
 from focusgroup.simulator.errors import UserError
-
-from .protocol import TransportError, TransportKind
 
 REPLY_LIMIT = 10_000_000  # bytes
 _CONNECT_TIMEOUT = 10.0

@@ -7,9 +7,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from focusgroup.agents.llm.protocol import Message
 from focusgroup.simulator.errors import UserError
 
-from .protocol import Message
 from .spins import short_spins
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from focusgroup.simulator.errors import RunStopped, UserError
 
-from .journal_file import connect, damaged_text, furnish, hold_alone, transaction, troubles_of
-from .journal_rows import TABLES
-from .journal_salvage import Damage, whole_rows
-from .journal_survey import size_of
+from .file import connect, damaged_text, furnish, hold_alone, transaction, troubles_of
+from .rows import TABLES
+from .salvage import Damage, whole_rows
+from .survey import size_of
 
 
 @dataclass(frozen=True, slots=True)

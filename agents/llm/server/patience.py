@@ -8,11 +8,17 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
+from focusgroup.agents.llm.budget import pay_lost_try
+from focusgroup.agents.llm.protocol import (
+    Capabilities,
+    Completion,
+    CompletionRequest,
+    TransportError,
+    TransportKind,
+)
 from focusgroup.simulator.errors import RunStopped
 from focusgroup.simulator.noise import derive_seed
 
-from .budget import pay_lost_try
-from .protocol import Capabilities, Completion, CompletionRequest, TransportError, TransportKind
 from .served import ServedLLM, passes
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0

@@ -1,0 +1,1 @@
+"""Models in this process: llama.cpp, vLLM, transformers; their files, tokenizers and schemas."""
