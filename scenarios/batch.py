@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TypedDict
 
 from pydantic import JsonValue
 
-from focusgroup.agents.llm import Journal, JournalMode, Line
+from focusgroup.agents.llm import Journal, JournalMode, Line, Usage
 from focusgroup.agents.llm.journal.file import discard_unpaid
 from focusgroup.simulator import Recommender, Session, UserError
 from focusgroup.simulator.whole_file import TORN
@@ -25,7 +25,7 @@ from .experiment import Experiment
 from .finished import FinishedRun
 from .options import Clock, Options
 from .outcome import results_of, spent, tokens_of, versions
-from .paid import paid_before
+from .paid import paid_before, paid_now
 from .rundir import MANIFEST, Manifest, RunDirectory
 from .scenario import Scenario
 
@@ -57,7 +57,7 @@ def start_run(
     """
 
     async def work(journal: Journal) -> FinishedRun:
-        means = _means(directory, options, journal)
+        means = _means(directory, options, journal, Usage())
         experiment = await build(scenario, means, dataset=dataset, recommenders=recommenders)
         manifest = Manifest(
             name=name,
@@ -160,8 +160,8 @@ def _with_journal(
         return asyncio.run(work(journal))
 
 
-def _means(directory: RunDirectory, options: Options, journal: Journal) -> Means:
-    paid = paid_before(directory, journal, options.budget)
+def _means(directory: RunDirectory, options: Options, journal: Journal, written: Usage) -> Means:
+    paid = paid_before(directory, journal, options.budget, written)
     return Means(
         Line(
             journal,
@@ -183,7 +183,7 @@ def _recorded_means(
 ) -> Means:
     """What was learned when the run was started is not learned again."""
     return replace(
-        _means(directory, options, journal),
+        _means(directory, options, journal, manifest.read_paid()),
         calibration=manifest.read_calibration(),
         weights=manifest.read_weights(),
     )
@@ -217,6 +217,8 @@ async def _simulate(
             )
     finally:
         await experiment.aclose()
+        manifest = replace(manifest, paid=asdict(paid_now(manifest.read_paid(), line)))
+        directory.write(manifest)
     directory.write(replace(manifest, finished=clock(), counts={"sessions": len(sessions)}))
     finished = _finished(experiment, directory, manifest.name, sessions, line.journal)
     if options.report:

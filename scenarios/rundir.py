@@ -14,6 +14,7 @@ from typing import TextIO
 from pydantic import JsonValue
 
 from focusgroup.agents import OpinionWeight
+from focusgroup.agents.llm import Usage
 from focusgroup.simulator import ParquetStore, RunStopped, UserError
 from focusgroup.simulator.whole_file import TORN, whole_file
 
@@ -40,6 +41,7 @@ class Manifest:
         weights: audience -> fields of the weight of its pooled opinions, as it was learned.
         calibration: the calibration file that was used, as it was read; calibration_fingerprint:
             a hash of it, "" without one.
+        paid: prompt, completion and cached tokens, as of the last command that could say.
         started, finished: ISO times, written by the command line; finished is "" until it ends.
     """
 
@@ -56,6 +58,7 @@ class Manifest:
     finished: str = ""
     format: int = FORMAT
     counts: dict[str, int] = field(default_factory=dict)
+    paid: dict[str, int] = field(default_factory=dict)
     weights: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
     calibration: dict[str, JsonValue] | None = None
     calibration_fingerprint: str = ""
@@ -63,6 +66,12 @@ class Manifest:
     def read_scenario(self) -> Scenario:
         """The scenario of the run. Raises UserError if this version no longer understands it."""
         return scenario_from(self.scenario, f"manifest of run {self.name!r}")
+
+    def read_paid(self) -> Usage:
+        """Tokens of all calls the run has made, journaled or lost. Raises UserError likewise."""
+        if not self.paid:  # not yet, or written before this was kept
+            return Usage()
+        return from_plain(Usage, {**self.paid}, f"manifest of run {self.name!r}: paid")
 
     def read_calibration(self) -> Calibration | None:
         """The calibration of the run, whatever became of its file. Raises UserError likewise."""

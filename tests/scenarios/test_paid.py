@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from focusgroup.agents.llm import Budget, Completion, Journal, Usage
-from focusgroup.scenarios.paid import paid_before
+from focusgroup.agents.llm import Budget, Completion, Journal, Line, Usage
+from focusgroup.scenarios.paid import paid_before, paid_now
 from focusgroup.scenarios.rundir import RunDirectory
 from focusgroup.simulator import Response, Session, SessionEnd, SessionKey, Slate, Turn
 from focusgroup.simulator.types import NextPage
@@ -28,5 +28,18 @@ def test_what_was_paid_counts_under_every_limit(
         journal.put("another", Completion("yes", usage=Usage(70, 30)))
         # Of a journal shared with others, only what lies behind this run's visits is its own.
         expected = Usage(5, 2) if shared else Usage(75, 32)
-        assert paid_before(directory, journal, Budget(**limit)) == expected  # type: ignore[arg-type]
-        assert paid_before(directory, journal, Budget(max_seconds=9.0)) == Usage()
+        budget = Budget(**limit)  # type: ignore[arg-type]
+        assert paid_before(directory, journal, budget, Usage()) == expected
+        assert paid_before(directory, journal, Budget(max_seconds=9.0), Usage()) == Usage()
+        # What the manifest says counts, too: calls that were lost are in no journal.
+        assert paid_before(directory, journal, budget, Usage(900, 80)) == Usage(900, 80)
+
+
+def test_what_is_paid_adds_up_over_commands(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        line = Line(journal, spent=Usage(100, 10))
+        line.purse.spent = Usage(130, 12)
+        # The command before was killed and wrote less than the journal tells.
+        assert paid_now(Usage(60, 6), line) == Usage(130, 12)
+        # Or it wrote more than the journal tells, of calls that were lost.
+        assert paid_now(Usage(160, 16), line) == Usage(190, 18)

@@ -94,6 +94,7 @@ def test_a_whole_run_never_tells_the_key(
         kinds = [
             "echo_key:500",
             "say_key",
+            "say_key:escaped",
             "echo_key:400",
             "wrong",
             "half",

@@ -108,6 +108,9 @@ class Handler(BaseHTTPRequestHandler):
             case "say_key":
                 _, _, key = self.headers.get("Authorization", "").partition(" ")
                 text = json.dumps(self._reply(body, "", ""))
+                if amount == "escaped":  # as some JSON writers do
+                    key = "".join(f"\\u{ord(c):04X}" if c in "+&" else c for c in key)
+                    key = key.replace("/", "\\/")
                 self._send(200, text.replace("as good as expected", f"I know {key}"))
             case "close":
                 self.close_connection = True

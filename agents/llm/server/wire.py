@@ -16,9 +16,10 @@ import aiohttp
 from focusgroup.agents.llm.protocol import TransportError, TransportKind
 from focusgroup.simulator.errors import UserError
 
+from .secrets import Secrets
+
 REPLY_LIMIT = 10_000_000  # bytes
 _CONNECT_TIMEOUT = 10.0
-_SECRET_LENGTH = 12
 # uvicorn, and so vLLM, closes what was idle for 5 s; a connection it is about to close is no use.
 _IDLE_SECONDS = 4.0
 
@@ -67,7 +68,7 @@ class Wire:
         self.url = url
         self._proxy = proxy_of(url)
         self._timeout = timeout
-        self._secrets = [s for s in (key, _password(self._proxy)) if s]
+        self._secrets = Secrets([key, _password(self._proxy) or ""])
         self._headers = {"Accept": "application/json", "Content-Type": "application/json"}
         self._headers.update(headers or {})
         if key:
@@ -92,24 +93,11 @@ class Wire:
 
     def clean(self, text: str) -> str:
         """The text without key and proxy password, wherever a server may have quoted them."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
-
-    def _cleaned(self, body: bytes) -> bytes:
-        """What a server says goes into journals and reports, so it must not say the key.
-
-        Short ones, such as EMPTY for a server that wants none, are words and no secrets.
-        """
-        for secret in self._secrets:
-            if len(secret) >= _SECRET_LENGTH:
-                body = body.replace(secret.encode(), b"***")
-        return body
+        return self._secrets.out_of(text)
 
     def cause(self, error: BaseException | None) -> BaseException | None:
         """The error, unless it shows a secret."""
-        shown = f"{error!s}{error!r}"
-        return None if any(secret in shown for secret in self._secrets) else error
+        return None if self._secrets.shown_in(f"{error!s}{error!r}") else error
 
     async def _call(self, method: str, url: str, body: bytes | None, timeout: float) -> Answer:
         limits = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, _CONNECT_TIMEOUT))
@@ -123,7 +111,7 @@ class Wire:
                 timeout=limits,
                 allow_redirects=False,
             ) as reply:
-                body_said = self._cleaned(await _read(reply))
+                body_said = self._secrets.out_of_body(await _read(reply))
                 return Answer(reply.status, body_said, retry_after(reply.headers))
         except aiohttp.ConnectionTimeoutError as error:
             self._failed(TransportKind.REFUSED, "no connection could be made in time", error)
