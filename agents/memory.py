@@ -72,8 +72,13 @@ class Mood(NamedTuple):
     satisfaction: float
 
 
+_FRESH = Mood({}, 0.0, 0.5)
+
+
 def mood(past: Sequence[Session], turns: Sequence[Turn]) -> Mood:
     """The same fold as `remember`, without what was picked."""
+    if not past and not turns:
+        return _FRESH
     fatigue, satisfaction = 0.0, 0.5
     for session in past:
         if answered := _answered(session.turns):

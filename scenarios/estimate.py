@@ -12,6 +12,7 @@ from statistics import mean
 from focusgroup.agents import load_language
 from focusgroup.agents.llm import (
     LLM,
+    Budget,
     CompletionRequest,
     Journal,
     JournalMode,
@@ -122,7 +123,8 @@ async def _with_journal(
     stand_ins: list[StandIn] = []
 
     def relay(model: LLM) -> LLM:
-        stand_ins.append(_stand_in(model, scenario, probe, journal))
+        within = replace(options.budget, max_seconds=None)
+        stand_ins.append(_stand_in(model, scenario, probe, within, journal))
         return stand_ins[-1]
 
     # Nobody is waited for long, and nothing is kept.
@@ -252,7 +254,9 @@ def _calls_a_page(room: Room, scenario: Scenario) -> int:
     return scenario.page.k * (2 if room.spec.decision == "pooled" else 1)
 
 
-def _stand_in(model: LLM, scenario: Scenario, probe: int, journal: Journal) -> StandIn:
+def _stand_in(
+    model: LLM, scenario: Scenario, probe: int, budget: Budget, journal: Journal
+) -> StandIn:
     languages = {spec.language for spec in scenario.audiences.values() if spec.agent == "llm"}
     words = [
         (language.words("yes_words")[0], language.words("no_words")[0])
@@ -267,7 +271,14 @@ def _stand_in(model: LLM, scenario: Scenario, probe: int, journal: Journal) -> S
     ]
     pages = sum(own_word) * len(scenario.recommenders) * scenario.rounds * scenario.page.pages
     probe = min(probe, max(pages // 5, PROBED))
-    return StandIn(model, _answers(scenario), tuple(likeliest), probe=probe, journal=journal)
+    return StandIn(
+        model,
+        _answers(scenario),
+        tuple(likeliest),
+        probe=probe,
+        budget=budget,
+        journal=journal,
+    )
 
 
 def _answers(scenario: Scenario) -> Callable[[CompletionRequest], str]:

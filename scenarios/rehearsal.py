@@ -12,10 +12,13 @@ from enum import StrEnum
 
 from focusgroup.agents.llm import (
     LLM,
+    Budget,
+    BudgetedLLM,
     Capabilities,
     Completion,
     CompletionRequest,
     Journal,
+    Purse,
     TransportError,
 )
 from focusgroup.simulator import RunStopped, UserError
@@ -89,6 +92,7 @@ class StandIn:
     Args:
         answer: a made-up answer to a page. yes_or_no: made-up log-probabilities of a score.
         probe: answers to pages that are asked of the model, at most.
+        budget: tokens and money that asking may take.
         journal: one that the run will use: what the model says is kept there.
         clock: seconds from any fixed instant.
 
@@ -105,6 +109,7 @@ class StandIn:
         yes_or_no: Logprobs,
         *,
         probe: int,
+        budget: Budget | None = None,
         journal: Journal | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -114,6 +119,7 @@ class StandIn:
         self.asked: list[tuple[CompletionRequest, Completion]] = []
         self.silence = "" if probe else "nobody was asked"
         self._answer, self._yes_or_no = answer, yes_or_no
+        self._within = BudgetedLLM(model, Purse(budget or Budget()))
         self._left: dict[Kind, int] = {}
         self._probe = probe
         self._journal = journal
@@ -175,10 +181,11 @@ class StandIn:
             if self._clock() > self._until:
                 return None
             try:
-                said = await self.model.complete(request)
+                said = await self._within.complete(request)
             except (UserError, TransportError, RunStopped) as error:
                 self._left = {}
-                self.silence = self.silence or str(error)
+                if not (isinstance(error, RunStopped) and self.asked):  # else it has said enough
+                    self.silence = self.silence or str(error)
                 return None
         self.asked.append((request, said))
         return said

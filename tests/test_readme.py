@@ -128,3 +128,9 @@ def test_scenarios_in_the_table_are_those_in_the_gallery() -> None:
     assert named == {p.stem for p in (ROOT / "scenarios" / "gallery").glob("*.yaml")}
     for path in (ROOT / "scenarios" / "gallery").glob("*.yaml"):
         yaml.safe_load(path.read_text())
+
+
+def test_benchmarks_shown_are_those_kept() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "list_benchmarks.py"))
+    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    assert page == made["performance_page"](), "make docs"

@@ -19,7 +19,7 @@ from .protocol import (
     TransportKind,
     Usage,
 )
-from .registry import GRAMMAR, LLMSpec, open_llm, parse_llm
+from .registry import GRAMMAR, LLMSpec, open_llm, parse_llm, servers_of
 from .scripted import ScriptedLLM
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
     "list_models",
     "open_llm",
     "parse_llm",
+    "servers_of",
     "sessions_in_flight",
     "usual_concurrency",
 ]

@@ -61,6 +61,18 @@ def parse_llm(text: str) -> LLMSpec | None:
     return LLMSpec(backend, target)
 
 
+def servers_of(spec: LLMSpec) -> tuple[LLMSpec, ...]:
+    """One spec a server, where several stand behind one name; else the spec itself."""
+    if spec.backend != "openai":
+        return (spec,)
+    from .server.servers import split_target  # HTTP is loaded where it is spoken
+
+    model, urls = split_target(spec.target)
+    if len(urls) < 2:
+        return (spec,)
+    return tuple(LLMSpec(spec.backend, f"{model}@{url}") for url in urls)
+
+
 def open_llm(spec: LLMSpec, options: LLMOptions | None = None) -> LLM:
     """The model, ready to be asked; whether a server answers is for `capabilities()` to say.
 

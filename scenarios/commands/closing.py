@@ -34,9 +34,9 @@ def closing_text(run: FinishedRun) -> str:
         )
     if run.spent.calls or run.spent.hits:
         lines.append(
-            f"Language model: {run.spent.calls} calls, {run.spent.hits} answers from the journal;"
-            f" {run.tokens.prompt} prompt ({run.tokens.cached} cached)"
-            f" + {run.tokens.completion} answer tokens."
+            f"Language model: {run.spent.calls} calls and {run.spent.hits} answers that cost none,"
+            f" in this command. All answers of the run: {run.tokens.prompt} prompt"
+            f" ({run.tokens.cached} cached) + {run.tokens.completion} answer tokens."
         )
     lines.append(f"Report: {run.directory.report}")
     return "\n".join(lines)
@@ -69,10 +69,12 @@ def _failures(run: FinishedRun) -> list[str]:
                 place = (session.key.audience, session.key.arm, turn.outcome.cause.value)
                 first.setdefault(place, turn.outcome.detail)
                 count[place] += 1
-    return [
+    lines = [
         f"failed: {audience}, {arm}: {cause} {count[audience, arm, cause]}, e.g. {detail}"
         for (audience, arm, cause), detail in first.items()
     ]
+    again = f"Ask for them again: focusgroup resume {run.directory.path} --retry-failed"
+    return [*lines, again] if lines else []
 
 
 def wholly_failed(run: FinishedRun) -> list[str]:

@@ -16,6 +16,7 @@ from focusgroup.agents.llm import (
     TransportError,
     open_llm,
     parse_llm,
+    servers_of,
 )
 from focusgroup.scenarios.outcome import versions
 from focusgroup.simulator import UserError
@@ -54,8 +55,20 @@ def doctor(
         except PackageNotFoundError:
             typer.echo(f"{name:20} not installed ({purpose})")
     spec = parse_llm(llm)
-    if spec is not None:
-        asyncio.run(_ask(llm, LLMOptions(key_variable=key_env)))
+    if spec is None:
+        return
+    options = LLMOptions(key_variable=key_env)
+    silent = 0
+    for server in servers_of(spec):
+        try:
+            asyncio.run(_ask(str(server), options))
+        except UserError as error:
+            if server == spec:
+                raise
+            typer.echo(f"\nerror: {error}", err=True)
+            silent += 1
+    if silent:
+        raise UserError(f"{silent} of the servers cannot be used; a run would do without them")
 
 
 async def _ask(llm: str, options: LLMOptions) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import math
 
-from focusgroup.agents.llm import JournalMode
+from focusgroup.agents.llm import Budget, JournalMode, Usage
 from focusgroup.scenarios.estimate import (
     PROBE,
     AudienceEstimate,
+    Estimate,
     Tokens,
     estimate,
 )
@@ -25,7 +26,26 @@ def estimate_text(scenario: Scenario, options: Options, *, probe: int = PROBE) -
     lines += [f"{name}: no language model, no cost" for name in found.silent]
     for audience in found.audiences:
         lines += _speaking(audience, scenario.prices, kept=options.journal is not None)
-    return "\n".join(lines)
+    return "\n".join([*lines, *_limits(found, options.budget)])
+
+
+def _limits(found: Estimate, budget: Budget) -> list[str]:
+    """How far the limits let the run get."""
+    tokens = sum(of.tokens.both for of in found.audiences)
+    usage = (
+        sum(of.tokens.prompt for of in found.audiences),
+        sum(of.tokens.answer for of in found.audiences),
+    )
+    cost = budget.cost(Usage(round(usage[0]), round(usage[1])))
+    return [
+        f"{name} {limit:g}: the run is expected to stop after about {limit / needed:.0%} of it,"
+        " and can be resumed"
+        for name, limit, needed in (
+            ("--max-tokens", budget.max_tokens, tokens),
+            ("--max-cost", budget.max_cost, cost),
+        )
+        if limit is not None and needed > limit
+    ]
 
 
 def _speaking(of: AudienceEstimate, prices: PriceSpec, *, kept: bool) -> list[str]:

@@ -118,7 +118,12 @@ def options(
     retry_failed: bool = False,
     quiet: bool = False,
 ) -> Options:
-    """How to run, as the flags of a command say."""
+    """How to run, as the flags of a command say. Raises UserError where they contradict."""
+    if journal is not None and mode is JournalMode.OFF:
+        raise UserError(
+            "--journal-mode off: nothing would be read from --journal or written to it; leave one"
+            " of them out"
+        )
     return Options(
         journal=journal,
         mode=mode,

@@ -5,11 +5,20 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 from tqdm import tqdm
 
 from focusgroup.scenarios.experiment import Experiment
 from focusgroup.simulator import Failure, Session
+
+_OPEN: list[tqdm[NoReturn]] = []
+
+
+def close_bars() -> None:
+    """End the line of every bar, so that what is said next stands on its own."""
+    while _OPEN:
+        _OPEN.pop().close()
 
 
 def session_bar(experiment: Experiment, left: int) -> Callable[[Session], None]:
@@ -22,6 +31,7 @@ def session_bar(experiment: Experiment, left: int) -> Callable[[Session], None]:
         return lambda _: None
     width = max(60, shutil.get_terminal_size().columns)
     bar = tqdm(total=left, unit="visit", smoothing=0.05, ncols=width)
+    _OPEN.append(bar)
     pages = {"answered": 0, "failed": 0}
 
     def ended(session: Session) -> None:

@@ -49,6 +49,7 @@ from .flags import (
     Style,
     Users,
 )
+from .progress import close_bars
 from .sweep import SweepBar, sweep_text
 
 Done = TypeVar("Done")
@@ -264,7 +265,10 @@ def free_folder(name: str) -> Path:
 def _guarded(folder: Path, sign: str, work: Callable[[], Done]) -> Done:
     """Say how to go on where a run ends early; `sign` is the file that shows it had begun."""
     try:
-        return work()
+        try:
+            return work()
+        finally:
+            close_bars()
     except RunStopped as error:
         on = f"focusgroup resume {folder}"
         if not (folder / sign).exists():

@@ -145,7 +145,11 @@ def test_a_journal_that_cannot_be_compacted_is_as_it_was(
         assert ran.code == 2, ran.err
         assert "Make room" in one_message(ran.err)
         assert stored.journaled(journal) == before
-        assert {path.name for path in disk.iterdir()} == {"journal.sqlite", "filler"}
+        own = {
+            "journal.sqlite-wal",
+            "journal.sqlite-shm",
+        }  # SQLite's, where it had no room to close
+        assert {path.name for path in disk.iterdir()} - own == {"journal.sqlite", "filler"}
     ran = forks.run(("journal", "compact", journal), said=world / "said-compact")
     assert ran.code == 0, ran.err
     assert stored.journaled(journal) == before

@@ -16,7 +16,7 @@ from focusgroup.agents.llm import Journal, Line, LLMOptions
 from focusgroup.agents.llm.server.openai import OpenAILLM
 from focusgroup.scenarios.options import Options
 
-KEY = "sk-planted-7d41c0ffee"
+KEY = "sk-planted/7d41+c0ffee"
 VARIABLE = "PLANTED_KEY"
 Run = Callable[..., Any]
 

@@ -9,7 +9,15 @@ from types import ModuleType
 import pytest
 
 import focusgroup.agents.llm as package
-from focusgroup.agents.llm import LLMOptions, LLMSpec, ScriptedLLM, open_llm, parse_llm, registry
+from focusgroup.agents.llm import (
+    LLMOptions,
+    LLMSpec,
+    ScriptedLLM,
+    open_llm,
+    parse_llm,
+    registry,
+    servers_of,
+)
 from focusgroup.agents.llm.server.patience import PatientLLM
 from focusgroup.simulator.errors import UserError
 
@@ -44,6 +52,7 @@ EXPORTS = [
     "list_models",
     "open_llm",
     "parse_llm",
+    "servers_of",
     "sessions_in_flight",
     "usual_concurrency",
 ]
@@ -114,3 +123,14 @@ def test_an_installed_package_can_bring_a_backend(monkeypatch):
     assert isinstance(open_llm(spec), ScriptedLLM)
     with pytest.raises(UserError, match="backend 'broken' cannot be loaded from my_backend"):
         open_llm(LLMSpec("broken"))
+
+
+def test_servers_behind_one_name_are_told_apart() -> None:
+    spec = parse_llm("openai:m@http://one:1/v1,http://two:2/v1")
+    assert spec is not None
+    assert [str(one) for one in servers_of(spec)] == [
+        "openai:m@http://one:1/v1",
+        "openai:m@http://two:2/v1",
+    ]
+    alone = LLMSpec("embedded")
+    assert servers_of(alone) == (alone,)
