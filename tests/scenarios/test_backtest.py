@@ -190,7 +190,7 @@ def test_more_users_than_there_are_and_members_of_nowhere_are_refused(
     scenario = Path("scenario.yaml").read_text().replace("{agent: behaviour, users: 20}", audience)
     Path("scenario.yaml").write_text(scenario)
     ran = focusgroup("run", "scenario.yaml", "--out", "r", "--quiet")
-    assert ran.code == 2 and "gone.txt cannot be read" in ran.err
+    assert ran.code == 2 and "no such file gone.txt" in ran.err
     Path("gone.txt").write_text("u000\nnobody\n")
     ran = focusgroup("run", "scenario.yaml", "--out", "r", "--quiet")
     assert ran.code == 2 and "of the 2 members in" in ran.err

@@ -106,10 +106,10 @@ def test_what_fails_and_what_is_the_same_is_counted(
     planned = plan_duels(pages)
     held = asyncio.run(hold_duels(planned, judge(sometimes, catalog), at_once=1, told=told.append))
     assert DuelAccount.of([one.outcome for one in held]) == DuelAccount(
-        72, 2, 70, 64, 6, {"not_json": 1, "recommender": 4, "transport": 1}
+        72, 2, 70, 64, 6, {"not_json": 1, "recommender": 4, "transport_engine": 1}
     )
     assert len(told) == sum(duel.asks for duel in planned) == 66
-    assert next(h for h in held if h.outcome.cause is FailureCause.TRANSPORT).why == "gone"
+    assert next(h for h in held if h.outcome.cause is FailureCause.TRANSPORT_ENGINE).why == "gone"
 
 
 def test_a_spent_budget_stops_everything(
