@@ -1,4 +1,4 @@
-"""The progress bar of a run: sessions, rate, time left, pages answered and failed."""
+"""The progress bars of a run: sessions, rate, time left, pages answered and failed."""
 
 from __future__ import annotations
 
@@ -22,25 +22,45 @@ def close_bars() -> None:
 
 
 def session_bar(experiment: Experiment, left: int) -> Callable[[Session], None]:
-    """A bar on standard error over the sessions still to run; call the result once a session."""
+    """Bars on standard error over the sessions still to run; call the result once a session.
+
+    One for each audience, as they come: what takes microseconds says nothing of how long a language
+    model will take.
+    """
     names = ", ".join(
         f"{room.audience.name} ({len(room.audience.user_ids)} users)" for room in experiment.rooms
     )
+    close_bars()
     tqdm.write(f"{names} x {len(experiment.arms)} recommenders", file=sys.stderr)
     if not left:
         return lambda _: None
+    lefts = _lefts(experiment, left)
     width = max(60, shutil.get_terminal_size().columns)
-    bar = tqdm(total=left, unit="visit", smoothing=0.05, ncols=width)
-    _OPEN.append(bar)
     pages = {"answered": 0, "failed": 0}
+    current = ""
 
     def ended(session: Session) -> None:
+        nonlocal current
+        if session.key.audience != current:
+            close_bars()
+            current = session.key.audience
+            pages.update(answered=0, failed=0)
+            total = lefts[current]
+            _OPEN.append(tqdm(total=total, desc=current, unit="visit", smoothing=0.05, ncols=width))
         for turn in session.turns:
             pages["failed" if isinstance(turn.outcome, Failure) else "answered"] += 1
-        bar.set_description(session.key.audience, refresh=False)
+        bar = _OPEN[-1]
         bar.set_postfix(pages=pages["answered"], failed=pages["failed"], refresh=False)
         bar.update()
-        if bar.n >= left:
-            bar.close()
 
     return ended
+
+
+def _lefts(experiment: Experiment, left: int) -> dict[str, int]:
+    """Sessions still to run of each audience: they run one after the other."""
+    lefts: dict[str, int] = {}
+    for room in reversed(experiment.rooms):
+        each = len(room.audience.user_ids) * len(experiment.arms) * experiment.scenario.rounds
+        lefts[room.audience.name] = min(each, left)
+        left -= lefts[room.audience.name]
+    return lefts
