@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, Field
 
+from .alternatives import likeliest_first
 from .protocol import Completion, CompletionRequest, Usage
 
-# vLLM gives tokens that a grammar forbids this log-probability; llama.cpp lists them unmasked.
-_MASKED = -9999.0
 # No context holds more; a server that says so has miscounted.
 _MOST_TOKENS = 10_000_000
 
@@ -115,13 +113,4 @@ def _first_token(logprobs: _Logprobs | None) -> tuple[tuple[str, float], ...] | 
     if logprobs is None or not logprobs.content:
         return None
     first = logprobs.content[0]
-    return _likeliest_first(first.top_logprobs or [first])
-
-
-def _likeliest_first(alternatives: Iterable[_Alternative]) -> tuple[tuple[str, float], ...] | None:
-    possible = [
-        (one.token, one.logprob)
-        for one in alternatives
-        if one.logprob is not None and one.logprob > _MASKED
-    ]
-    return tuple(sorted(possible, key=lambda pair: (-pair[1], pair[0]))) or None
+    return likeliest_first((one.token, one.logprob) for one in first.top_logprobs or [first])

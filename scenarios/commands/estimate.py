@@ -76,8 +76,9 @@ def _speaking(of: AudienceEstimate, prices: PriceSpec, *, kept: bool) -> list[st
 def _duration(of: AudienceEstimate) -> str:
     if of.seconds is None:
         return "time unknown"
-    minutes = of.seconds * of.calls / of.parallel / 60
-    return f"about {minutes:.1f} min if {of.parallel} calls at once take {of.seconds:.2f} s each"
+    seconds = of.seconds * of.calls / of.parallel
+    time = f"{seconds / 60:.1f} min" if seconds >= 60 else f"{math.ceil(seconds)} s"
+    return f"about {time} if {of.parallel} calls at once take {of.seconds:.2f} s each"
 
 
 def _cost(tokens: Tokens, prices: PriceSpec) -> str:

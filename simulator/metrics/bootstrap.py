@@ -40,13 +40,10 @@ class Spread:
 
     def minus(self, other: Spread, n: int) -> Spread:
         """The paired difference, on n users; both must come from the same resamples."""
-        both = self.jackknife is not None and other.jackknife is not None
-        return Spread(
-            self.point - other.point,
-            self.replicates - other.replicates,
-            self.jackknife - other.jackknife if both else None,  # type: ignore[operator]
-            n,
-        )
+        jackknife = None
+        if self.jackknife is not None and other.jackknife is not None:
+            jackknife = self.jackknife - other.jackknife
+        return Spread(self.point - other.point, self.replicates - other.replicates, jackknife, n)
 
     def estimate(self, bounds: tuple[float, float] | None = None) -> Estimate:
         """The figure with its 95 % interval: BCa with a jackknife, else percentile (Efron 1987).

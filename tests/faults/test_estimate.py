@@ -103,3 +103,26 @@ def test_a_large_audience_is_estimated_from_a_part_of_it(
     part: Estimate = asyncio.run(estimate(scenario, Options()))
     assert _close(part.audiences[0].calls, whole.audiences[0].calls)
     assert _close(part.audiences[0].tokens.prompt, whole.audiences[0].tokens.prompt)
+
+
+@pytest.mark.parametrize(
+    ("audience", "most"),
+    [
+        # 4 users x 3 recommenders x 3 pages, each reply asked for twice
+        ("{agent: llm, users: 4, style: answer}", 4 * 3 * 3 * 2),
+        # and an interview a visit
+        ("{agent: llm, users: 4, style: answer, interview: true}", (4 * 3 * 3 + 4 * 3) * 2),
+        # five items a page, each asked for alone
+        ("{agent: llm, users: 4, style: score}", 4 * 3 * 3 * 5 * 2),
+    ],
+)
+def test_the_most_is_what_a_run_may_ask_at_worst(
+    audience: str, most: int, speaking: Callable[[str], Path]
+) -> None:
+    from focusgroup.scenarios.overrides import override
+    from focusgroup.scenarios.scenario import read_scenario
+
+    scenario = override(read_scenario(speaking(audience)), llm="openai:m@http://127.0.0.1:9/v1")
+    (found,) = asyncio.run(estimate(scenario, Options(), probe=0)).audiences
+    assert found.most_calls == most
+    assert found.asked == 0

@@ -5,7 +5,17 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from focusgroup.agents.llm import Completion, CompletionRequest, Journal, Message, ScriptedLLM
+import pytest
+
+from focusgroup.agents.llm import (
+    Budget,
+    Completion,
+    CompletionRequest,
+    Journal,
+    Message,
+    ScriptedLLM,
+    Usage,
+)
 from focusgroup.scenarios.rehearsal import Kind, StandIn
 
 
@@ -40,3 +50,22 @@ def test_what_the_journal_knows_is_not_counted_and_what_is_asked_is_kept(tmp_pat
         assert (len(asked), again.tallies[Kind.WORDS].calls) == (2, 0)
         stored = journal.get(known)
         assert stored is not None and stored.text == "said before"
+
+
+@pytest.mark.parametrize(
+    "budget", [Budget(max_tokens=600), Budget(max_cost=0.3, prompt_price=1000.0)]
+)
+def test_asking_keeps_to_the_limits_of_the_run(budget: Budget) -> None:
+    model = ScriptedLLM(lambda _: Completion("well", usage=Usage(80, 10)), fingerprint="one")
+    stand_in = StandIn(model, lambda _: "{}", (("yes", -0.1),), probe=9, budget=budget)
+
+    async def rehearse() -> None:
+        await stand_in.open_probe()
+        for n in range(9):
+            await stand_in.complete(ask_of(n))
+
+    asyncio.run(rehearse())
+    # A call is begun only where the most it can take still fits: 87 bytes, 256 tokens of answer.
+    assert len(stand_in.asked) == model.calls == 3
+    assert stand_in.tallies[Kind.WORDS].calls == 9
+    assert stand_in.silence == ""

@@ -111,7 +111,6 @@ class PacedLLM:
             self._looked = now
             if (queue := await self._inner.waiting()) is not None:
                 self._limit.queued(queue)
-                self._slots.admit()
 
 
 def _is_overload(error: TransportError) -> bool:
