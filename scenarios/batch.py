@@ -85,7 +85,7 @@ def start_run(
         try:
             return _with_journal(directory, options, work)
         except UserError:
-            if not any((directory.path / "sessions").rglob("*.parquet")):
+            if not any((directory.path / "sessions").glob("*.parquet")):
                 remove_traces(directory.path, existed)
             raise
 
@@ -304,12 +304,11 @@ def _check_same(manifest: Manifest, experiment: Experiment) -> None:
 def remove_traces(path: Path, existed: bool) -> None:
     """What a run that never began left in its folder; the lock goes last. What was paid for is
     kept, for the next run in this folder."""
-    folders = sorted((path / "sessions").rglob("*/"), reverse=True)
-    for torn in (path / "sessions").rglob("*" + TORN):
+    sessions = path / "sessions"
+    for torn in sessions.glob("*" + TORN):
         torn.unlink()
-    for folder in (*folders, path / "sessions"):
-        if folder.exists():
-            folder.rmdir()
+    if sessions.exists():
+        sessions.rmdir()
     (path / MANIFEST).unlink(missing_ok=True)
     discard_unpaid(path / "journal.sqlite")
     (path / "lock").unlink(missing_ok=True)

@@ -115,8 +115,6 @@ class MemoryStore:
 class ParquetStore:
     """Sessions as `part-000000.parquet`, ... in a folder.
 
-    Parts in folders `shard-*` inside it, written by other stores, are read as its own.
-
     Args:
         writing: whether this process is the one that writes: the folder is made if it is missing,
             and what an interrupted write left is swept away. A reader changes nothing.
@@ -191,7 +189,7 @@ class ParquetStore:
 
     def _parts(self, audience: str | None = None, round: int | None = None) -> list[Part]:
         """Parts that may hold such sessions, in the order of their names."""
-        paths = sorted(self._folder.glob(_NAME)) + sorted(self._folder.glob("shard-*/" + _NAME))
+        paths = sorted(self._folder.glob(_NAME))
         for path in paths:
             if path not in self._known:
                 self._known[path] = Part.open(path)

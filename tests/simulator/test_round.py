@@ -34,8 +34,8 @@ def test_shards_of_users_give_the_sessions_of_all(
     audience = Audience("all", coin_flip(), USERS, lambda _: ())
     whole = MemoryStore()
     assert run(audience, arms, catalog, store=whole) == 40
+    store = ParquetStore(tmp_path)
     for n in range(shards):
-        store = ParquetStore(tmp_path / f"shard-{n:02d}")
         run(replace(audience, user_ids=USERS[n::shards]), arms, catalog, store=store)
     assert ParquetStore(tmp_path, writing=False).sessions() == whole.sessions()
 
