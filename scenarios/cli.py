@@ -68,14 +68,11 @@ app.add_typer(journal.app, name="journal")
 
 
 def main() -> None:
-    """The `focusgroup` command."""
-    with one_way_to_end() as ending:
-        _main(ending)
-
-
-def _main(ending: Ending) -> None:
+    """Reads the command line and does what it says."""
+    ending = Ending()
     try:
-        app(with_address(sys.argv[1:]))
+        with one_way_to_end(ending):
+            app(with_address(sys.argv[1:]))
     except UserError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)

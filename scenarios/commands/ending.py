@@ -8,35 +8,50 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
+from focusgroup.scenarios.entry import WORDS, end_at_once
+
 
 @dataclass(slots=True)
 class Ending:
-    """What was said from outside, if anything was. `code`: as shells count, 128 + signal."""
+    """What was said from outside, if anything was."""
 
-    word: str = "interrupted"
-    code: int = 128 + signal.SIGINT
+    number: int = signal.SIGINT
+
+    @property
+    def word(self) -> str:
+        return WORDS[self.number]
+
+    @property
+    def code(self) -> int:
+        """As shells count."""
+        return 128 + self.number
 
 
 @contextmanager
-def one_way_to_end() -> Iterator[Ending]:
-    """Within the block SIGTERM arrives as KeyboardInterrupt, where Ctrl-C would.
+def one_way_to_end(ending: Ending) -> Iterator[None]:
+    """Within the block both signals arrive as KeyboardInterrupt; before and after it they are what
+    they were.
 
-    A process that was told to treat SIGTERM in another way keeps to that. For the main thread.
+    A process that was told to treat one in another way keeps to that. For the main thread.
     """
-    ending = Ending()
 
     def terminated(_signal: int, _frame: FrameType | None) -> None:
-        ending.word, ending.code = "terminated", 128 + signal.SIGTERM
-        signal.raise_signal(signal.SIGINT)  # the event loop knows how to wind up after this one
+        ending.number = signal.SIGTERM
+        signal.raise_signal(signal.SIGINT)
 
-    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield ending
-        return
-    signal.signal(signal.SIGTERM, terminated)
+    interrupt, terminate = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     try:
-        yield ending
+        if interrupt is end_at_once:
+            # The event loop knows how to wind up after this one.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if terminate in (end_at_once, signal.SIG_DFL):
+            signal.signal(signal.SIGTERM, terminated)
+        yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if terminate in (end_at_once, signal.SIG_DFL):
+            signal.signal(signal.SIGTERM, terminate)
+        if interrupt is end_at_once:
+            signal.signal(signal.SIGINT, interrupt)
 
 
 def ended_from_outside(error: BaseException) -> bool:
