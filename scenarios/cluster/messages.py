@@ -67,6 +67,11 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Halted:
+    """From a shard that was told to stop: it has, and nothing follows."""
+
+
+@dataclass(frozen=True, slots=True)
 class Go:
     """From the head: call the model yourself."""
 
@@ -81,7 +86,7 @@ class Answer:
     outcome: Completion | Exception
 
 
-FromShard = Ask | Came | Ran | Ended
+FromShard = Ask | Came | Ran | Ended | Halted
 FromHead = Go | Answer
 
 

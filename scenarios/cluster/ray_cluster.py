@@ -68,9 +68,8 @@ class RayWorker:
     async def deliver(self, messages: Sequence[FromHead]) -> None:
         await self._said(self._actor.deliver.remote(messages))
 
-    async def halt(self) -> list[FromShard]:
-        said: list[FromShard] = await self._said(self._actor.halt.remote())
-        return said
+    async def halt(self) -> None:
+        await self._said(self._actor.halt.remote())
 
     async def close(self) -> None:
         try:

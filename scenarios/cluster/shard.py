@@ -17,7 +17,7 @@ from focusgroup.agents.llm.registry import open_llm
 from focusgroup.simulator import Audience, MemoryStore, Session, UserError
 from focusgroup.simulator.round import nothing_past, run_round
 
-from .messages import Answer, Ask, Came, Ended, FromHead, FromShard, Go, Job, Ran, portable
+from .messages import Answer, Ask, Came, Ended, FromHead, FromShard, Go, Halted, Job, Ran, portable
 from .shipped_past import ShippedPast
 
 AskHead = Callable[[CompletionRequest], Awaitable[Completion]]
@@ -128,7 +128,9 @@ class Shard:
     async def collect(self) -> list[FromShard]:
         """What the shard has to say, once there is something."""
         await self._spoken.wait()
-        return self._drained()
+        said, self._outbox = self._outbox, []
+        self._spoken.clear()
+        return said
 
     async def deliver(self, messages: Sequence[FromHead]) -> None:
         """What the head has to say."""
@@ -147,17 +149,14 @@ class Shard:
                 case Answer(_, Exception() as error):
                     future.set_exception(error)
 
-    async def halt(self) -> list[FromShard]:
-        """Stop where it is; returns what was left to say, sessions that have ended among it."""
-        tasks = [*self._tasks, *([] if self._round is None else [self._round])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        return self._drained()
+    async def halt(self) -> None:
+        """Stop where it is; says what was left to say, sessions that have ended among it."""
+        await self._stop()
+        self._say(Halted())
 
     async def close(self) -> None:
         """Stop, and close the model."""
-        await self.halt()
+        await self._stop()
         opening, self._model = self._model, None
         if opening is None:
             return
@@ -170,10 +169,11 @@ class Shard:
         self._outbox.append(message)
         self._spoken.set()
 
-    def _drained(self) -> list[FromShard]:
-        said, self._outbox = self._outbox, []
-        self._spoken.clear()
-        return said
+    async def _stop(self) -> None:
+        tasks = [*self._tasks, *([] if self._round is None else [self._round])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _ask(self, request: CompletionRequest) -> Completion:
         call = next(self._numbers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from focusgroup.agents.llm import Completion, JournaledLLM, TransportError
 from focusgroup.simulator import Session
 
 from .crew import ShardLost, Worker
-from .messages import Answer, Ask, Came, Ended, FromHead, Go, Ran
+from .messages import Answer, Ask, Came, Ended, FromHead, FromShard, Go, Halted, Ran
 from .relay import on_behalf_of
 
 HALT_SECONDS = 10.0
@@ -52,6 +53,8 @@ class Watch:
         self.progress = False
         self._worker, self._model, self._keep, self._told = worker, model, keep, told
         self._called: dict[int, asyncio.Future[Completion]] = {}
+        self._collecting: asyncio.Task[list[FromShard]] | None = None
+        self._unheard: deque[FromShard] = deque()
         self._to_say: list[FromHead] = []
         self._spoken = asyncio.Event()
         self._over: ShardLost | None = None
@@ -78,6 +81,8 @@ class Watch:
             raise
         finally:
             self._give_up_calls()
+            if self._collecting is not None:
+                self._collecting.cancel()
 
     async def called(self, number: int) -> Completion:
         """What the model says to the worker's question. Raises as the model, and ShardLost."""
@@ -90,22 +95,36 @@ class Watch:
 
     async def _listen(self, tasks: asyncio.TaskGroup) -> None:
         while True:
-            for message in await self._worker.collect():
-                match message:
-                    case Ask():
-                        tasks.create_task(self._answer(message))
-                    case Came(number, outcome):
-                        self.progress = True
-                        self._came(number, outcome)
-                    case Ran(sessions):
-                        self.progress = True
-                        self._keep(sessions)
-                        for session in sessions:
-                            self._told(session)
-                    case Ended(None):
-                        return
-                    case Ended(Exception() as error):
-                        raise error
+            match await self._heard():
+                case Ask() as ask:
+                    tasks.create_task(self._answer(ask))
+                case Came(number, outcome):
+                    self.progress = True
+                    self._came(number, outcome)
+                case Ran(sessions):
+                    self.progress = True
+                    self._keep(sessions)
+                    for session in sessions:
+                        self._told(session)
+                case Ended(None):
+                    return
+                case Ended(Exception() as error):
+                    raise error
+
+    async def _heard(self) -> FromShard:
+        """What the worker says next. It says nothing twice, so what it says while the listener is
+        being cancelled is kept for who listens then."""
+        while not self._unheard:
+            if self._collecting is None:
+                self._collecting = asyncio.create_task(self._collect())
+                self._collecting.add_done_callback(_noticed)
+            said = await asyncio.shield(self._collecting)
+            self._collecting = None
+            self._unheard.extend(said)
+        return self._unheard.popleft()
+
+    async def _collect(self) -> list[FromShard]:
+        return await self._worker.collect()
 
     async def _send(self) -> None:
         while True:
@@ -146,14 +165,14 @@ class Watch:
     async def _halt(self) -> None:
         try:
             async with asyncio.timeout(HALT_SECONDS):
-                said = await self._worker.halt()
+                await self._worker.halt()
+                while not isinstance(message := await self._heard(), Halted):
+                    if isinstance(message, Came):
+                        self._came(message.call, message.outcome)  # paid for: into the journal
+                    elif isinstance(message, Ran):
+                        self._keep(message.sessions)
         except (ShardLost, TimeoutError):
             return  # its sessions are simulated again, from the journal
-        for message in said:
-            if isinstance(message, Came):
-                self._came(message.call, message.outcome)  # paid for: it goes into the journal
-            elif isinstance(message, Ran):
-                self._keep(message.sessions)
 
     def _give_up_calls(self) -> None:
         self._over = ShardLost("the shard that was calling the model is gone")
@@ -162,3 +181,9 @@ class Watch:
                 future.set_exception(self._over)
                 future.exception()  # whoever waited may have been cancelled
         self._called.clear()
+
+
+def _noticed(collecting: asyncio.Task[list[FromShard]]) -> None:
+    """A worker that died is no news to who has stopped to listen."""
+    if not collecting.cancelled():
+        collecting.exception()
