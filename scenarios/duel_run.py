@@ -100,8 +100,9 @@ def run_duels(setting: DuelSetting, out: Path, options: DuelOptions) -> Finished
 
 async def _hold_all(setting: DuelSetting, options: DuelOptions, journal: Journal) -> FinishedDuels:
     opened: dict[str, JournaledLLM] = {}
+    line = Line(journal, options.mode, options.llm, options.budget, options.seconds)
     try:
-        rooms = [await _hold(setting, room, options, journal, opened) for room in setting.rooms]
+        rooms = [await _hold(setting, room, options, line, opened) for room in setting.rooms]
     finally:
         for llm in opened.values():
             await llm.aclose()
@@ -114,7 +115,7 @@ async def _hold(
     setting: DuelSetting,
     room: DuelRoom,
     options: DuelOptions,
-    journal: Journal,
+    line: Line,
     opened: dict[str, JournaledLLM],
 ) -> RoomDuels:
     experiment, spec = setting.experiment, room.spec
@@ -122,7 +123,7 @@ async def _hold(
     reply, model, at_once, asked_room = None, "", options.concurrency, room.room
     judge: DuelJudge | BatchDuelJudge
     if spec.agent == "llm":
-        llm = _opened(room, options, journal, opened)
+        llm = _opened(room, line, opened)
         found = await llm.capabilities()
         reply = options.reply or DuelReply.possible(found, spec.llm)
         if not (found.logprobs if reply is DuelReply.ODDS else found.json_schema):
@@ -147,21 +148,18 @@ async def _hold(
         told = options.progress(room.name, sum(duel.asks for duel in planned))
     held = await hold_duels(planned, judge, at_once=at_once, told=told)
     seed = derive_seed(setting.source.scenario.seed, "duels", room.name)
-    calls, tokens = _paid(held, journal)
+    calls, tokens = _paid(held, line.journal)
     results = judge_duels([one.outcome for one in held], tuple(experiment.arms), seed=seed)
     facts = model_facts(experiment, asked_room)
     return RoomDuels(room.name, facts, reply, model, tuple(held), results, calls, tokens)
 
 
-def _opened(
-    room: DuelRoom, options: DuelOptions, journal: Journal, opened: dict[str, JournaledLLM]
-) -> JournaledLLM:
+def _opened(room: DuelRoom, line: Line, opened: dict[str, JournaledLLM]) -> JournaledLLM:
     name = room.spec.llm
     spec = parse_llm(name)
     if spec is None:
         raise UserError(f"audiences.{room.name}: agent llm needs a model, and llm is none")
     if name not in opened:
-        line = Line(journal, options.mode, options.llm, options.budget, options.seconds)
         opened[name] = line.open(spec)
     return opened[name]
 

@@ -77,12 +77,13 @@ async def issue(
         return await certify(ground, wanted, versions(), step=step)
     if journal is None:
         raise ValueError("a language model is asked through a journal")
+    line = Line(journal, speaking.mode, speaking.options, speaking.budget, speaking.clock)
     models: list[JournaledLLM] = []
     try:
         panels: list[Panel] = []
         for spec in (speaking.llm, speaking.swap):
             if spec:
-                models.append(_open(spec, speaking, journal))
+                models.append(_open(spec, line))
                 step(f"{spec}: what its opinion is worth, on calibration users")
                 panels.append(await _seat(ground, models[-1], spec, wanted, speaking))
         swap = panels[1] if len(panels) > 1 else None
@@ -103,11 +104,10 @@ def file_certificate(certificate: Certificate, folder: Path) -> tuple[Path, Path
     return plain, page
 
 
-def _open(spec: str, speaking: Speaking, journal: Journal) -> JournaledLLM:
+def _open(spec: str, line: Line) -> JournaledLLM:
     parsed = parse_llm(spec)
     if parsed is None:
         raise UserError("--llm none: leave --llm out to certify the behaviour model alone")
-    line = Line(journal, speaking.mode, speaking.options, speaking.budget, speaking.clock)
     return line.open(parsed)
 
 

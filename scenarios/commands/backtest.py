@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from focusgroup.agents.llm import Budget, JournalMode, LLMOptions
+from focusgroup.agents.llm import JournalMode
 from focusgroup.scenarios.backtest import read_backtest
 from focusgroup.scenarios.backtest_plan import Part
 from focusgroup.scenarios.backtest_run import RESULT, changed, open_plan, run_backtest
 from focusgroup.scenarios.backtest_text import backtest_text
 from focusgroup.scenarios.certificates import certificate_of, find_certificates
-from focusgroup.scenarios.options import Options
 from focusgroup.simulator import RunStopped
 
+from . import flags
 from .estimate import estimate_text
-from .flags import RUNS, Concurrency, JournalPath, KeyVariable, Llm, Style
-from .progress import session_bar
+from .flags import PATIENCE, RUNS, Concurrency, JournalPath, KeyVariable, Llm, Patience, Style
 from .runs import now
 
 
@@ -36,7 +34,10 @@ def backtest(
     ] = JournalMode.RECORD,
     concurrency: Concurrency = 256,
     key_env: KeyVariable = "OPENAI_API_KEY",
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="Stop before this many.")] = None,
+    patience: Patience = PATIENCE,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Stop before one of the runs has taken this many.")
+    ] = None,
     max_time: Annotated[
         float | None, typer.Option(min=0, help="Ask no model after this many seconds.")
     ] = None,
@@ -56,15 +57,15 @@ def backtest(
     """
     spec = changed(read_backtest(tests), users=users, llm=llm, style=style, seed=seed)
     folder = out or RUNS / f"{tests.stem}-backtest"
-    options = Options(
+    options = flags.options(
         journal=journal,
         mode=journal_mode,
         concurrency=concurrency,
-        llm=LLMOptions(key_variable=key_env),
-        budget=Budget(max_tokens, None, max_time, spec.prices.prompt, spec.prices.completion),
-        seconds=time.monotonic,
+        key_env=key_env,
+        patience=patience,
+        budget=flags.budget(spec.prices, max_tokens, None, max_time),
         folder=tests.parent,
-        progress=None if quiet else session_bar,
+        quiet=quiet,
     )
     if dry_run:
         plan, _ = open_plan(spec, tests, folder)

@@ -19,7 +19,6 @@ from tqdm import tqdm
 
 from focusgroup.agents.llm import (
     GRAMMAR,
-    Budget,
     Journal,
     JournalMode,
     LLMOptions,
@@ -30,12 +29,22 @@ from focusgroup.scenarios.certificates import FOLDER
 from focusgroup.scenarios.certify.certify import Decision, Wanted
 from focusgroup.scenarios.certify.office import Speaking, file_certificate, issue
 from focusgroup.scenarios.datasets import load_dataset
+from focusgroup.scenarios.scenario import PriceSpec
 from focusgroup.simulator import RunStopped, UserError
 from focusgroup.simulator.fidelity.certificate import check_required, missed
 from focusgroup.simulator.fidelity.certificate_file import to_json
 from focusgroup.simulator.fidelity.table import certificate_table
 
-from .flags import JournalPath, KeyVariable
+from . import flags
+from .flags import (
+    PATIENCE,
+    CompletionPrice,
+    JournalPath,
+    KeyVariable,
+    MaxCost,
+    Patience,
+    PromptPrice,
+)
 
 JOURNAL = "journal.sqlite"
 Made = TypeVar("Made")
@@ -86,10 +95,14 @@ def certify(
         int | None, typer.Option(min=1, help="Most questions to a model in flight at once.")
     ] = None,
     key_env: KeyVariable = "OPENAI_API_KEY",
+    patience: Patience = PATIENCE,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Stop before this many.")] = None,
+    max_cost: MaxCost = None,
     max_time: Annotated[
         float | None, typer.Option(min=0, help="Ask no model after this many seconds.")
     ] = None,
+    price_prompt: PromptPrice = None,
+    price_completion: CompletionPrice = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print certificate.json.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
 ) -> None:
@@ -107,6 +120,8 @@ def certify(
     for spec in (model, swap_llm):
         if spec is not None:
             parse_llm(spec)
+    prices = flags.prices(PriceSpec(), price_prompt, price_completion)
+    budget = flags.budget(prices, max_tokens, max_cost, max_time)
     folder = out or Path(FOLDER) / _name(data, model, final=final)
     _check_writable(folder)
     wanted = Wanted(
@@ -130,8 +145,8 @@ def certify(
                 swap=swap_llm or "",
                 calibration_users=calibration_users,
                 mode=journal_mode,
-                options=LLMOptions(key_variable=key_env),
-                budget=Budget(max_tokens, None, max_time, 0.0, 0.0),
+                options=LLMOptions(key_variable=key_env, patience=patience),
+                budget=budget,
                 clock=time.monotonic,
                 concurrency=concurrency,
                 told=told,

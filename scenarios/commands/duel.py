@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from focusgroup.agents import Prompter, load_language
 from focusgroup.agents.duel import Duel, DuelReply
-from focusgroup.agents.llm import Budget, JournalMode, LLMOptions
+from focusgroup.agents.llm import JournalMode, LLMOptions
 from focusgroup.scenarios.duel_file import RESULT, FinishedDuels, RoomDuels, duels_json
 from focusgroup.scenarios.duel_run import DuelOptions, plan_room, run_duels
 from focusgroup.scenarios.duel_setting import DuelRoom, DuelSetting, duel_source, set_duels
@@ -25,7 +25,19 @@ from focusgroup.scenarios.token_scale import CHARACTERS_PER_TOKEN
 from focusgroup.simulator import RunStopped
 from focusgroup.simulator.fidelity.duel_table import duels_text
 
-from .flags import RUNS, Concurrency, JournalPath, KeyVariable, Llm
+from . import flags
+from .flags import (
+    PATIENCE,
+    RUNS,
+    CompletionPrice,
+    Concurrency,
+    JournalPath,
+    KeyVariable,
+    Llm,
+    MaxCost,
+    Patience,
+    PromptPrice,
+)
 
 CHOICE_TOKENS = 30  # of a usual choice with its reason
 
@@ -58,10 +70,14 @@ def duel(
     ] = JournalMode.RECORD,
     concurrency: Concurrency = 64,
     key_env: KeyVariable = "OPENAI_API_KEY",
+    patience: Patience = PATIENCE,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Stop before this many.")] = None,
+    max_cost: MaxCost = None,
     max_time: Annotated[
         float | None, typer.Option(min=0, help="Ask no model after this many seconds.")
     ] = None,
+    price_prompt: PromptPrice = None,
+    price_completion: CompletionPrice = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print duel.json instead.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Calls and tokens; asks nobody.")
@@ -80,15 +96,15 @@ def duel(
         typer.echo(_estimate(setting, pairs, reply))
         return
     folder = out or source.default_out
-    prices = source.scenario.prices
+    prices = flags.prices(source.scenario.prices, price_prompt, price_completion)
     options = DuelOptions(
         baseline_only=pairs is Pairs.BASELINE,
         reply=reply,
         journal=journal,
         mode=journal_mode,
         concurrency=concurrency,
-        llm=LLMOptions(key_variable=key_env),
-        budget=Budget(max_tokens, None, max_time, prices.prompt, prices.completion),
+        llm=LLMOptions(key_variable=key_env, patience=patience, concurrency=concurrency),
+        budget=flags.budget(prices, max_tokens, max_cost, max_time),
         seconds=time.monotonic,
         progress=None if quiet else _bar,
     )

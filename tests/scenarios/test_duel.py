@@ -226,3 +226,21 @@ def test_a_model_without_log_probabilities_is_asked_for_a_choice(
         assert ran.code == 0, ran.err
         assert "style duel (choice)" in ran.out
         _fails(focusgroup(*arguments, *small, "--reply", "odds"), "no log-probabilities")
+
+
+def test_all_models_of_duels_spend_from_one_purse(
+    focusgroup: Run, world: Path, server: Any
+) -> None:
+    names = [server.url, server.url.replace("127.0.0.1", "localhost")]
+    audiences = (
+        f"a{n}: {{agent: llm, llm: openai:demo-model@{name}, users: 4}}"
+        for n, name in enumerate(names)
+    )
+    path = _edit(world, "everyone: {agent: behaviour, users: 20}", "\n  ".join(audiences))
+    arguments = ("duel", path, "--reply", "choice", "--quiet", "--out")
+    assert focusgroup(*arguments, world / "whole").code == 0
+    tokens = [audience["tokens"] for audience in _read(world / "whole")["audiences"]]
+    taken = sum(each["prompt"] + each["completion"] for each in tokens)
+    ran = focusgroup(*arguments, world / "limited", "--max-tokens", taken - 1)
+    assert ran.code == 3, ran
+    assert "go on with the same command" in ran.err
