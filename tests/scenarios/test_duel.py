@@ -231,10 +231,10 @@ def test_a_model_without_log_probabilities_is_asked_for_a_choice(
 def test_all_models_of_duels_spend_from_one_purse(
     focusgroup: Run, world: Path, server: Any
 ) -> None:
-    names = [server.url, server.url.replace("127.0.0.1", "localhost")]
+    urls = {"en": server.url, "zh": server.url.replace("127.0.0.1", "localhost")}
     audiences = (
-        f"a{n}: {{agent: llm, llm: openai:demo-model@{name}, users: 4}}"
-        for n, name in enumerate(names)
+        f"{language}: {{agent: llm, llm: openai:demo-model@{url}, users: 4, language: {language}}}"
+        for language, url in urls.items()
     )
     path = _edit(world, "everyone: {agent: behaviour, users: 20}", "\n  ".join(audiences))
     arguments = ("duel", path, "--reply", "choice", "--quiet", "--out")
