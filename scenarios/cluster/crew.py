@@ -48,38 +48,34 @@ class Cluster(Protocol):
 
 
 class Crew:
-    """The workers of one run, by number."""
+    """The workers of one run, by number.
+
+    Attributes:
+        worked: whether any of them was ever there.
+    """
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
+        self.worked = False
         self._workers: dict[int, Worker] = {}
-        self._worked = False
 
     async def worker(self, number: int) -> Worker:
         """The worker of that number, started if there is none.
 
         Raises:
-            UserError: not one worker could be started, or it is of another version.
+            UserError: it is of another version.
             ShardLost: it died at once.
         """
         if number not in self._workers:
             worker = self.cluster.start()
             self._workers[number] = worker
-            try:
-                found = await worker.hello()
-            except ShardLost as error:
-                if self._worked:
-                    raise
-                raise UserError(
-                    f"--ray: no actor can be started: {error}. Every machine of the cluster needs"
-                    f" {identity()}, and its extras"
-                ) from error
+            found = await worker.hello()
             if found != identity():
                 raise UserError(
                     f"--ray: the run is started by {identity()}, but a machine of the cluster has"
                     f" {found}; install the same on all of them"
                 )
-            self._worked = True
+            self.worked = True
         return self._workers[number]
 
     def lost(self, number: int) -> None:

@@ -6,11 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from focusgroup.agents.llm import JournaledLLM
-from focusgroup.simulator import RunStopped, Session, SessionEnd, SessionKey, SessionStore
+from focusgroup.simulator import (
+    RunStopped,
+    Session,
+    SessionEnd,
+    SessionKey,
+    SessionStore,
+    UserError,
+)
 from focusgroup.simulator.store import Stored
 
 from .crew import Crew, Packed, ShardLost
 from .messages import Job
+from .shard import identity
 from .watch import Watch
 
 MOST_DEATHS = 3  # of a shard in a row, without an answer or a session in between
@@ -44,7 +52,8 @@ class Post:
         """Returns how many sessions were run.
 
         Raises:
-            UserError, RunStopped: as the sessions; or workers die again and again.
+            UserError: as the sessions; or no worker of the run can be started.
+            RunStopped: as the sessions; or workers die again and again.
         """
         deaths, brief = 0, self._brief
         while True:
@@ -58,12 +67,20 @@ class Post:
                 self._crew.lost(self._number)
                 deaths = 1 if watch is not None and watch.progress else deaths + 1
                 if deaths >= MOST_DEATHS:
-                    raise RunStopped(
-                        f"shard {self._number + 1} died {deaths} times without getting anywhere,"
-                        f" last: {lost}; what is stored can be resumed"
-                    ) from lost
+                    raise self._hopeless(deaths, lost) from lost
             else:
                 return len(self._ran)
+
+    def _hopeless(self, deaths: int, lost: ShardLost) -> UserError | RunStopped:
+        if not self._crew.worked:
+            return UserError(
+                f"--ray: no actor can be started: {lost}. Every machine of the cluster needs"
+                f" {identity()}, and its extras"
+            )
+        return RunStopped(
+            f"shard {self._number + 1} died {deaths} times without getting anywhere,"
+            f" last: {lost}; what is stored can be resumed"
+        )
 
     def _keep(self, sessions: tuple[Session, ...]) -> None:
         self._brief.store.append(sessions)

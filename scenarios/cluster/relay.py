@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
 
-from focusgroup.agents.llm import LLM, Capabilities, Completion, CompletionRequest
+from focusgroup.agents.llm import LLM, Capabilities, Completion, CompletionRequest, servers_away
 
 
 class Asker(Protocol):
@@ -51,6 +51,9 @@ class RelayLLM:
 
     async def capabilities(self) -> Capabilities:
         return await self._here.capabilities()
+
+    def away(self) -> tuple[str, ...]:
+        return servers_away(self._here)
 
     async def aclose(self) -> None:
         await self._here.aclose()

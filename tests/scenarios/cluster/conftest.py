@@ -24,7 +24,7 @@ from focusgroup.simulator import UserError
 
 
 class LocalWorker:
-    """A shard in this process that dies after it has said so many messages."""
+    """A shard in this process that dies after it has said so many messages; -1: as it starts."""
 
     def __init__(self, life: int | None) -> None:
         self._shard = Shard()
@@ -32,6 +32,8 @@ class LocalWorker:
         self._dead = False
 
     async def hello(self) -> str:
+        if self._life == -1:
+            raise ShardLost("never there")
         return await self._shard.hello()
 
     async def begin(self, audience: Any, arms: Any, shown: Any, job: Job) -> None:

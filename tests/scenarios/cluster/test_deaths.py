@@ -12,7 +12,7 @@ from focusgroup.scenarios.batch import resume_run
 from focusgroup.scenarios.finished import FinishedRun
 from focusgroup.scenarios.options import Options
 from focusgroup.scenarios.rundir import RunDirectory
-from focusgroup.simulator import RunStopped, SessionEnd
+from focusgroup.simulator import RunStopped, SessionEnd, UserError
 
 Start = Callable[..., FinishedRun]
 
@@ -52,6 +52,22 @@ def test_a_shard_that_dies_at_once_every_time_stops_the_run(
     options = Options(folder=world, report=False)
     resumed = resume_run(RunDirectory.existing(world / "shared"), options, lambda: "later")
     assert resumed.sessions == start("alone", speaking).sessions
+
+
+def test_a_shard_that_dies_as_it_starts_is_replaced(
+    start: Start, local_cluster: Any, silent: Any
+) -> None:
+    cluster = local_cluster(2, lives=[-1, -1])
+    assert start("shared", silent, cluster=cluster).sessions == start("alone", silent).sessions
+    assert cluster.started == 4
+
+
+def test_where_no_shard_ever_starts_it_is_said_what_a_machine_needs(
+    start: Start, local_cluster: Any, silent: Any, world: Path
+) -> None:
+    with pytest.raises(UserError, match=r"no actor can be started: never there.*needs focusgroup"):
+        start("shared", silent, cluster=local_cluster(1, lives=[-1] * 9))
+    assert not (world / "shared").exists()
 
 
 def test_failed_sessions_are_retried_once_even_if_the_shard_dies_meanwhile(
