@@ -18,6 +18,7 @@ from .protocol import (
     TransportError,
     TransportKind,
     Usage,
+    servers_away,
 )
 from .registry import GRAMMAR, LLMSpec, open_llm, parse_llm, servers_of
 from .scripted import ScriptedLLM
@@ -53,6 +54,7 @@ __all__ = [
     "list_models",
     "open_llm",
     "parse_llm",
+    "servers_away",
     "servers_of",
     "sessions_in_flight",
     "usual_concurrency",

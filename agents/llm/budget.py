@@ -18,6 +18,7 @@ from .protocol import (
     TransportKind,
     Usage,
     schema_texts,
+    servers_away,
 )
 
 # A chat template adds a few tokens to every message, and some models a default system prompt.
@@ -237,6 +238,9 @@ class BudgetedLLM:
     async def capabilities(self) -> Capabilities:
         """As the model; the few tokens of a probe are not counted."""
         return await self._inner.capabilities()
+
+    def away(self) -> tuple[str, ...]:
+        return servers_away(self._inner)
 
     async def aclose(self) -> None:
         await self._inner.aclose()

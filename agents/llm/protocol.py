@@ -187,3 +187,17 @@ class TokenCounter(Protocol):
     def text_tokens(self, text: str) -> int:
         """Tokens of a text on its own, say an answer."""
         ...
+
+
+@runtime_checkable
+class OnServers(Protocol):
+    """A language model on servers, of which some may be away; or what stands before one."""
+
+    def away(self) -> tuple[str, ...]:
+        """URLs of those that did not answer when they were last asked, while others did."""
+        ...
+
+
+def servers_away(model: object) -> tuple[str, ...]:
+    """As `OnServers.away`; none of a model that is not on servers."""
+    return model.away() if isinstance(model, OnServers) else ()

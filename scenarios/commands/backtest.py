@@ -16,6 +16,7 @@ from focusgroup.scenarios.certificates import certificate_of, find_certificates
 from focusgroup.simulator import RunStopped
 
 from . import flags
+from .closing import absence_text
 from .estimate import estimate_text
 from .flags import PATIENCE, RUNS, Concurrency, JournalPath, KeyVariable, Llm, Patience, Style
 from .runs import now
@@ -87,6 +88,9 @@ def backtest(
         done = run_backtest(spec, tests, folder, options, now, began)
     except RunStopped as error:
         raise RunStopped(f"{error}\nthe same command goes on from here") from error
+    for absence in dict.fromkeys(map(absence_text, done.runs)):
+        if absence:
+            typer.echo(absence, err=True)
     if as_json:
         typer.echo(done.json, nl=False)
         return

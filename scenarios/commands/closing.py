@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from focusgroup.agents.llm import servers_away
 from focusgroup.scenarios.certificates import Shelf, certificate_of, find_certificates
 from focusgroup.scenarios.experiment import Room
 from focusgroup.scenarios.finished import FinishedRun
@@ -40,6 +41,18 @@ def closing_text(run: FinishedRun) -> str:
         )
     lines.append(f"Report: {run.directory.report}")
     return "\n".join(lines)
+
+
+def absence_text(run: FinishedRun) -> str:
+    """A line on servers that were away when the run ended; "" if all were there."""
+    models = run.experiment.models()
+    away = list(dict.fromkeys(url for model in models for url in servers_away(model)))
+    if not away:
+        return ""
+    return (
+        f"did not answer when last asked: {', '.join(away)}; what was for"
+        f" {'it' if len(away) == 1 else 'them'} went to the other servers"
+    )
 
 
 def certificates_text(run: FinishedRun) -> str:

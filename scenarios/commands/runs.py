@@ -26,7 +26,7 @@ from focusgroup.simulator import RunStopped, UserError
 from focusgroup.simulator.export import file_name
 
 from . import flags
-from .closing import closing_text, next_steps, wholly_failed
+from .closing import absence_text, closing_text, next_steps, wholly_failed
 from .estimate import estimate_text
 from .flags import (
     PATIENCE,
@@ -242,6 +242,8 @@ def _sweep(folder: Path, options: Options, work: Callable[[Options, OnSetting], 
 def _close(finished: FinishedRun) -> None:
     """Print what came of it; exit code 1 if somebody was never answered."""
     typer.echo(closing_text(finished))
+    if absence := absence_text(finished):
+        typer.echo(absence, err=True)
     if lost := wholly_failed(finished):
         typer.echo(f"error: every visit failed: {', '.join(lost)}", err=True)
         raise typer.Exit(1)

@@ -131,3 +131,24 @@ def test_a_server_that_fails_a_third_of_all_calls_does_not_stop_the_run(
     assert sum(row["sessions"] for row in rows) == 36
     assert all(set(row["causes"]) <= {"transport_status"} for row in rows)
     assert sum(row["failed_sessions"] for row in rows) < 18
+
+
+def test_the_closing_words_name_the_server_that_was_away(
+    focusgroup: Callable[..., Any], speaking: Callable[[str], Path], world: Path, server: Any
+) -> None:
+    path, away = speaking("{agent: llm, users: 6}"), "http://127.0.0.1:9/v1"
+    told = {}
+    for name, urls in {"all": server.url, "some": f"{away},{server.url}"}.items():
+        llm = ("--llm", f"openai:demo-model@{urls}", "--quiet", "--out", world / name)
+        ran = focusgroup("run", path, *llm)
+        assert ran.code == 0, ran
+        told[name] = [line for line in ran.err.splitlines() if "did not answer" in line]
+    resumed = focusgroup("resume", world / "some", "--quiet")
+    assert (resumed.code, "did not answer" in resumed.err) == (0, False), "nobody was asked"
+    assert told["all"] == []
+    assert told["some"] == [
+        f"did not answer when last asked: {away}; what was for it went to the other servers"
+    ]
+    assert _result(focusgroup, world / "some", world / "a") == _result(
+        focusgroup, world / "all", world / "b"
+    )

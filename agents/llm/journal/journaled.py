@@ -6,7 +6,13 @@ import asyncio
 import json
 from enum import StrEnum
 
-from focusgroup.agents.llm.protocol import LLM, Capabilities, Completion, CompletionRequest
+from focusgroup.agents.llm.protocol import (
+    LLM,
+    Capabilities,
+    Completion,
+    CompletionRequest,
+    servers_away,
+)
 from focusgroup.simulator.errors import UserError
 
 from .journal import Journal
@@ -111,6 +117,9 @@ class JournaledLLM:
         if recorded is not None and recorded.json_schema and recorded.logprobs:
             return recorded
         return await self._probe()
+
+    def away(self) -> tuple[str, ...]:
+        return servers_away(self._inner)
 
     async def aclose(self) -> None:
         """Gives up calls under way and closes the model; the journal stays open."""

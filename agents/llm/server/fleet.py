@@ -107,6 +107,14 @@ class Fleet:
         """Each server's pace asks its own."""
         return None
 
+    def away(self) -> tuple[str, ...]:
+        """URLs of servers that count as away."""
+        return tuple(
+            server.url
+            for server, failures in zip(self._servers, self._failures, strict=True)
+            if failures >= _TRIES
+        )
+
     async def aclose(self) -> None:
         for server in self._servers:
             await server.aclose()

@@ -15,6 +15,7 @@ from focusgroup.agents.llm.protocol import (
     CompletionRequest,
     TransportError,
     TransportKind,
+    servers_away,
 )
 from focusgroup.simulator.errors import RunStopped
 from focusgroup.simulator.noise import derive_seed
@@ -134,6 +135,9 @@ class PatientLLM:
         found = await self._inner.capabilities()
         self._heard = self._clock()
         return found
+
+    def away(self) -> tuple[str, ...]:
+        return servers_away(self._inner)
 
     async def aclose(self) -> None:
         await self._inner.aclose()

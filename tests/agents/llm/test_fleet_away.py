@@ -4,8 +4,20 @@ from __future__ import annotations
 
 import asyncio
 
-from focusgroup.agents.llm import CompletionRequest, Message, TransportError, TransportKind
+from focusgroup.agents.llm import (
+    Budget,
+    BudgetedLLM,
+    CompletionRequest,
+    JournaledLLM,
+    Message,
+    Purse,
+    ScriptedLLM,
+    TransportError,
+    TransportKind,
+    servers_away,
+)
 from focusgroup.agents.llm.server.fleet import Fleet
+from focusgroup.agents.llm.server.patience import PatientLLM
 
 
 def ask_of(person: int, page: int = 0) -> CompletionRequest:
@@ -80,3 +92,29 @@ def test_one_call_finds_out_whether_a_server_is_back(in_no_time, served):
     mine, tried = in_no_time(main)
     assert mine > 5
     assert tried == 1
+
+
+def test_a_server_is_named_while_it_is_away_whatever_stands_before_it(
+    in_no_time, served, journal
+) -> None:
+    async def main(clock):
+        def answer(request, now):
+            if request.messages[1].content == "2":
+                raise TransportError("gone", TransportKind.REFUSED)
+            return 0.1, "yes"
+
+        fleet, (first, second) = two(clock, served, answer)
+        model = JournaledLLM(BudgetedLLM(PatientLLM(fleet, clock=clock), Purse(Budget())), journal)
+        person, *_ = await people_of(fleet, first, second)
+        told = []
+        for page in (1, 2, 3):
+            await asyncio.sleep(10)
+            await model.complete(ask_of(person, page))
+            told.append(servers_away(model))
+        return told
+
+    assert in_no_time(main) == [(), ("http://0:8000/v1",), ()]
+
+
+def test_a_model_that_is_not_on_servers_has_none_away(journal) -> None:
+    assert servers_away(JournaledLLM(ScriptedLLM(lambda _: "yes"), journal)) == ()
