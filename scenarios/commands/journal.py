@@ -13,6 +13,7 @@ import typer
 
 from focusgroup.agents.llm.journal.compact import compact as compact_journal
 from focusgroup.agents.llm.journal.export import export_lines
+from focusgroup.agents.llm.journal.file import Unreadable
 from focusgroup.agents.llm.journal.survey import Survey, survey
 from focusgroup.scenarios.journals import journal_at
 from focusgroup.simulator import UserError
@@ -56,7 +57,11 @@ def verify(path: Where) -> None:
     Example: focusgroup journal verify shared.sqlite
     """
     journal = journal_at(path)
-    found = survey(journal)
+    try:
+        found = survey(journal)
+    except Unreadable as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
     whole = f"{found.completions} completions and {found.slates} other notes are whole"
     if found.sound:
         typer.echo(f"journal {journal}: {whole}, nothing is damaged")

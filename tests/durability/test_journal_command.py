@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +82,41 @@ def test_damage_is_found_dropped_and_asked_again(
         assert 1 <= len(asked.read_text().split()) <= 1 + 2 * drops
         assert stored.sessions_of(run) == before
         assert forks.run(("journal", "verify", run), said=said).code == 0
+
+
+def test_without_its_first_page_it_says_how_to_start_afresh(
+    forks: Any, run: Path, tmp_path: Path, stored: Any
+) -> None:
+    said, asked, journal = tmp_path / "said", tmp_path / "asked", run / "journal.sqlite"
+    sessions = stored.sessions_of(run)
+    lost = random.Random(1).randbytes(4096) + journal.read_bytes()[4096:]
+    journal.write_bytes(lost)
+    ran = forks.run(("journal", "verify", run), said=said)
+    assert ran.code == 1
+    assert "damaged in its first page" in ran.err
+    commands = [("journal", what, run) for what in ("stats", "compact", "export")]
+    for command in (*commands, ("resume", run, "--quiet")):
+        refused = forks.run(command, said=said, asked=asked)
+        assert (refused.code, refused.err) == (2, f"error: {ran.err}"), command
+        assert journal.read_bytes() == lost
+    (run / "sessions").rename(tmp_path / "sessions")  # all is needed again
+    subprocess.run(re.findall("`(.*)`", ran.err)[0], shell=True, check=True)
+    assert forks.run(("resume", run, "--quiet"), said=said, asked=asked).code == 0
+    assert stored.sessions_of(run) == sessions
+    assert journal.with_name("journal.sqlite.damaged").read_bytes() == lost
+
+
+def test_a_run_whose_shared_journal_cannot_be_read_does_not_begin(
+    forks: Any, world: Path, run: Path, tmp_path: Path
+) -> None:
+    journal, out = run / "journal.sqlite", tmp_path / "out"
+    journal.write_bytes(bytes(4096) + journal.read_bytes()[4096:])
+    before = journal.read_bytes()
+    command = ("run", world / "scenario.yaml", *LLM, "--out", out, "--journal", journal)
+    ran = forks.run(command, said=tmp_path / "said", asked=tmp_path / "asked")
+    assert (ran.code, ran.err.count("error: ")) == (2, 1), ran
+    assert f"journal {journal}: damaged in its first page" in ran.err
+    assert (journal.read_bytes(), out.exists()) == (before, False)
 
 
 def test_export(forks: Any, run: Path, tmp_path: Path, stored: Any) -> None:

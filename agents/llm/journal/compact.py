@@ -14,7 +14,7 @@ from pathlib import Path
 
 from focusgroup.simulator.errors import RunStopped, UserError
 
-from .file import connect, damaged_text, furnish, hold_alone, is_damage, transaction, troubles_of
+from .file import connect, damaged_text, furnish, hold_alone, transaction, troubles_of
 from .rows import TABLES
 from .salvage import Damage, whole_rows
 from .survey import size_of
@@ -44,15 +44,7 @@ def compact(path: Path) -> Compacted:
 
 
 def _compact(path: Path) -> Compacted:
-    try:
-        connect(path, create=False).close()  # as ours, and whole if its last writer was killed
-    except UserError as error:
-        if not isinstance(error.__cause__, sqlite3.Error) or not is_damage(error.__cause__):
-            raise
-        raise UserError(
-            f"journal {path}: damaged so that nothing can be read ({error.__cause__}); bring a copy"
-            " back, or move the file away: what was in it is asked again when it is needed"
-        ) from error
+    connect(path, create=False).close()  # as ours, and whole if its last writer was killed
     before = size_of(path)
     copy = path.with_name(path.name + ".compact")
     with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as db, troubles_of(path):

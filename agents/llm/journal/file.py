@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,13 @@ from .rows import TABLES
 _APPLICATION_ID = 0x66676A6C
 _VERSION = 1
 BUSY_SECONDS = 60.0
+_PAGE = 4096
+# How pages begin that hold an index, and so a table of ours: a leaf, or a branch.
+_TREES = (b"\x0a\0\0", b"\x02\0\0")
+
+
+class Unreadable(UserError):
+    """A journal whose first page is damaged: all other pages hang on it."""
 
 
 def connect(path: Path, *, create: bool = True, wait: float = BUSY_SECONDS) -> sqlite3.Connection:
@@ -25,7 +33,7 @@ def connect(path: Path, *, create: bool = True, wait: float = BUSY_SECONDS) -> s
         wait: seconds to wait for another process that has the file to itself.
 
     Raises:
-        UserError: the file is missing, cannot be written, is no journal or is damaged.
+        UserError: the file is missing, cannot be written, is no journal or is Unreadable.
     """
     while True:
         if not create and not path.is_file():
@@ -51,7 +59,7 @@ def _opened(path: Path, wait: float) -> sqlite3.Connection:
         raise UserError(f"journal {path}: cannot be opened ({error})") from error
     db.text_factory = damaged_text
     try:
-        with troubles_of(path):
+        with troubles_of(path), _first_page_of(path):
             _prepare(db, path)
     except RunStopped as error:
         db.close()
@@ -81,9 +89,42 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
             )
         if found != _APPLICATION_ID:
             furnish(db)
+        for table in TABLES:
+            db.execute(f"EXPLAIN {table.select}")  # fails where a column is not as we named it
     (mode,) = db.execute("PRAGMA journal_mode").fetchone()
     if mode != "wal":
         db.execute("PRAGMA journal_mode=WAL")
+
+
+@contextmanager
+def _first_page_of(path: Path) -> Iterator[None]:
+    """Tells damage of the page that is read at the opening."""
+    try:
+        yield
+    except UnicodeDecodeError as error:  # of the words SQLite quotes in an error of its own
+        raise _unreadable(path, "the names of its tables are no text") from error
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        lost = code == sqlite3.SQLITE_NOTADB and _holds_trees(path)
+        if not (is_damage(error) or code == sqlite3.SQLITE_ERROR or lost):
+            raise
+        raise _unreadable(path, str(error)) from error
+
+
+def _unreadable(path: Path, said: str) -> Unreadable:
+    journal, away = (shlex.quote(f"{path}{more}") for more in ("", ".damaged"))
+    return Unreadable(
+        f"journal {path}: damaged in its first page, so that nothing can be read ({said}); bring a"
+        f" copy back, or start afresh with `mv {journal} {away} && touch {journal}`: what was in it"
+        " is asked again when it is needed"
+    )
+
+
+def _holds_trees(path: Path) -> bool:
+    """Whether a file that does not begin as SQLite's goes on as a journal does."""
+    with path.open("rb") as file:
+        file.seek(_PAGE)
+        return any(page.startswith(_TREES) for page in iter(lambda: file.read(_PAGE), b""))
 
 
 def furnish(db: sqlite3.Connection) -> None:

@@ -43,7 +43,7 @@ def survey(path: Path) -> Survey:
     """Read a whole journal; others may write to it meanwhile and are not waited for.
 
     Raises:
-        UserError: no such file, or no journal.
+        UserError: no such file, or no journal; Unreadable where nothing can be read.
     """
     damage = Damage()
     completions = prompt = completion = cached = slates = 0

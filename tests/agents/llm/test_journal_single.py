@@ -12,7 +12,7 @@ import pytest
 
 from focusgroup.agents.llm import Completion, Journal, Usage
 from focusgroup.agents.llm.journal.compact import compact
-from focusgroup.agents.llm.journal.file import connect
+from focusgroup.agents.llm.journal.file import Unreadable, connect
 from focusgroup.agents.llm.journal.survey import survey
 from focusgroup.simulator.errors import UserError
 
@@ -69,3 +69,35 @@ def test_a_byte_that_flipped_is_noticed_wherever_it_is(path: Path, tmp_path: Pat
         else:
             same = (found.completions, found.usage) == (ROWS, Usage(700 * ROWS, 30 * ROWS, 20_000))
             assert same or not found.sound, place
+
+
+@pytest.mark.parametrize("what", ["all", "noughts", "beginning", "size", "tables", "columns"])
+def test_without_its_first_page_a_journal_is_unreadable_and_left_as_it_is(
+    path: Path, what: str
+) -> None:
+    damaged = bytearray(path.read_bytes())
+    tables, columns = damaged.index(b"CREATE TABLE"), damaged.index(b"finish_reason")
+    draw = random.Random(5)
+    where, instead = {
+        "all": (0, draw.randbytes(4096)),
+        "noughts": (0, bytes(4096)),
+        "beginning": (0, b"s"),
+        "size": (16, draw.randbytes(2)),
+        "tables": (tables, b"CREATE FABLE"),
+        "columns": (columns, b"finish_season"),
+    }[what]
+    damaged[where : where + len(instead)] = instead
+    path.write_bytes(damaged)
+    for read in (Journal, survey, compact):
+        with pytest.raises(
+            Unreadable, match=r"in its first page, .* `mv \S+ \S+\.damaged && touch"
+        ):
+            read(path)
+    assert path.read_bytes() == damaged
+
+
+def test_a_file_that_never_was_a_journal_is_not_called_a_damaged_one(path: Path) -> None:
+    path.write_text('{"key": "value"}\n' * 1000)
+    with pytest.raises(UserError, match="not a database") as caught:
+        survey(path)
+    assert not isinstance(caught.value, Unreadable)
