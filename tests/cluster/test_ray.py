@@ -72,45 +72,23 @@ def _calls(server: Any) -> Counter[str]:
     return Counter(one for one in asked if "water" not in one)
 
 
-def _actors() -> list[int]:
-    """The processes of our actors on all nodes, which are children of this process."""
-    parents, shards = {}, []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            stat = (folder / "stat").read_text()
-            command = (folder / "cmdline").read_bytes()
-        except OSError:
-            continue  # it has ended meanwhile
-        parents[int(folder.name)] = int(stat.rpartition(")")[2].split()[1])
-        if b"ray::Shard" in command:
-            shards.append(int(folder.name))
-    return sorted(pid for pid in shards if os.getpid() in _above(pid, parents))
-
-
-def _above(pid: int, parents: dict[int, int]) -> set[int]:
-    found: set[int] = set()
-    while (pid := parents.get(pid, 0)) and pid not in found:
-        found.add(pid)
-    return found
-
-
 def test_any_number_of_actors_does_what_one_process_does(
-    focusgroup: Any, cluster: Any, speaking: Path, server: Any
+    focusgroup: Any, cluster: Any, speaking: Path, server: Any, actors: Any, wait_until: Any
 ) -> None:
     alone = speaking.parent / "alone"
     assert focusgroup("run", speaking, "--out", alone, "--quiet").code == 0
     once, told = _calls(server), _told(focusgroup, alone)
-    for nth, actors in enumerate((1, 2, 4), 2):
-        run = speaking.parent / f"by-{actors}"
+    for nth, number in enumerate((1, 2, 4), 2):
+        run = speaking.parent / f"by-{number}"
         ran = focusgroup(
-            "run", speaking, "--out", run, "--ray", cluster.address, "--actors", actors
+            "run", speaking, "--out", run, "--ray", cluster.address, "--actors", number
         )
         assert ran.code == 0, ran.err
         assert "24/24" in ran.err  # the bar came to its end
         assert _sessions(run) == _sessions(alone)
         assert _told(focusgroup, run) == told
         assert _calls(server) == Counter({page: nth * times for page, times in once.items()})
-    assert not _actors()
+    wait_until(lambda: not actors())
 
 
 def test_rounds_retraining_and_a_recommender_of_ones_own(
@@ -139,7 +117,7 @@ def _scenario(path: Path) -> Scenario:
 
 
 def test_killed_actors_and_a_lost_node_lose_nothing(
-    focusgroup: Any, cluster: Any, speaking: Path, server: Any
+    focusgroup: Any, cluster: Any, speaking: Path, server: Any, actors: Any
 ) -> None:
     world = speaking.parent
     assert focusgroup("run", speaking, "--out", world / "alone", "--quiet").code == 0
@@ -150,13 +128,15 @@ def test_killed_actors_and_a_lost_node_lose_nothing(
 
     def kill(session: Session) -> None:
         ended.append(session)
-        if len(ended) in (1, 17):
-            for actor in _actors()[:2]:
+        if len(ended) == 1:
+            for actor in actors()[:2]:
                 killed.append(actor)
                 os.kill(actor, signal.SIGKILL)
+        if len(ended) == 17:
+            killed.extend(actors())
+            cluster.remove_node(extra, allow_graceful=False)
 
     with ray_cluster(Place(cluster.address, 3), world) as connected:
-        cluster.remove_node(extra)
         run = start_run(
             _scenario(speaking),
             RunDirectory.fresh(world / "shared"),
@@ -173,7 +153,7 @@ def test_killed_actors_and_a_lost_node_lose_nothing(
 
 
 def test_a_killed_driver_leaves_a_run_that_one_process_can_finish(
-    focusgroup: Any, cluster: Any, speaking: Path, server: Any
+    focusgroup: Any, cluster: Any, speaking: Path, server: Any, actors: Any, wait_until: Any
 ) -> None:
     world = speaking.parent
     assert focusgroup("run", speaking, "--out", world / "alone", "--quiet").code == 0
@@ -192,11 +172,7 @@ def test_a_killed_driver_leaves_a_run_that_one_process_can_finish(
         driver.kill()
         driver.wait()
     # Its actors go with it; what they still had under way is lost, as in one process.
-    for _ in range(600):
-        if not _actors():
-            break
-        time.sleep(0.1)
-    assert not _actors()
+    wait_until(lambda: not actors())
     resumed = focusgroup("resume", world / "shared", "--quiet")
     assert resumed.code == 0, resumed.err
     assert _sessions(world / "shared") == _sessions(world / "alone")
