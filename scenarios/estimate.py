@@ -35,6 +35,7 @@ REHEARSED = (
     2_000  # visits of an audience; what goes beyond is taken to go on like their second half
 )
 AT_ONCE = 8  # visits: few, so that the model is asked about whole visits and not first pages alone
+AT_WORST = 250  # visits whose users stay and take all they can, for the longest prompt
 PROBE = 200  # answers of the model, at most a fifth of the pages there may be
 ATTEMPTS = 2
 _PICKED = 0.2  # of the items of a page, where nobody could be asked
@@ -94,10 +95,15 @@ class Estimate:
 
 @dataclass(slots=True)
 class _Counted:
-    """What was counted of an audience while it was rehearsed."""
+    """What was counted of an audience while it was rehearsed.
+
+    Attributes:
+        longest: characters of the longest prompt at worst.
+    """
 
     tallies: Tallies = field(default_factory=dict)
     pages: float = 0.0
+    longest: int = 0
 
 
 async def estimate(scenario: Scenario, options: Options, *, probe: int = PROBE) -> Estimate:
@@ -149,6 +155,7 @@ async def _rehearsed(
     for room in speaking:
         stand_in = of_model[room.spec.llm]
         counted = await _count(experiment, room, stand_in)
+        counted.longest = await _longest(experiment, room, stand_in)
         _add(counted.tallies, learned.pop(room.spec.llm, {}))
         found.append(_estimated(experiment, room, stand_in, counted, options))
     return Estimate(
@@ -161,12 +168,8 @@ async def _rehearsed(
 
 async def _count(experiment: Experiment, room: Room, stand_in: StandIn) -> _Counted:
     """Rehearse the first users of an audience, and stretch what came to all of them."""
-    scenario = experiment.scenario
-    a_user = (
-        len(experiment.arms) * scenario.rounds * scenario.page.pages * _calls_a_page(room, scenario)
-    )
     users = room.audience.user_ids
-    rehearsed = users[: max(2, REHEARSED // a_user)]
+    rehearsed = _first(experiment, room, REHEARSED)
     before, half = dict(stand_in.tallies), len(rehearsed) // 2
     if len(rehearsed) == len(users):
         pages = await _play(experiment, room, rehearsed)
@@ -180,6 +183,26 @@ async def _count(experiment: Experiment, room: Room, stand_in: StandIn) -> _Coun
     _add(counted.tallies, rate_between(middle, stand_in.tallies), further)
     counted.pages += further * second
     return counted
+
+
+async def _longest(experiment: Experiment, room: Room, stand_in: StandIn) -> int:
+    """Characters of the longest prompt of users who stay and take all they can."""
+    k = experiment.scenario.page.k
+
+    def answer(request: CompletionRequest) -> str:
+        return _written(request, range(1, most_picks(k) + 1), stays=True)
+
+    with stand_in.answering(answer) as lengths:
+        await _play(experiment, room, _first(experiment, room, AT_WORST))
+    return max(lengths, default=0)
+
+
+def _first(experiment: Experiment, room: Room, calls: int) -> Sequence[str]:
+    """Users of an audience who may be asked so often in all; two at least."""
+    scenario = experiment.scenario
+    visits = len(experiment.arms) * scenario.rounds
+    a_user = visits * scenario.page.pages * _calls_a_page(room, scenario)
+    return room.audience.user_ids[: max(2, calls // a_user)]
 
 
 async def _play(experiment: Experiment, room: Room, users: Sequence[str]) -> int:
@@ -224,7 +247,7 @@ def _estimated(
         tokens=Tokens(sum(t.prompt for t in expected), sum(t.answer for t in expected)),
         most_calls=most_calls,
         most=Tokens(
-            most_calls * math.ceil(everything.longest / fewest),
+            most_calls * math.ceil(max(everything.longest, counted.longest) / fewest),
             most_calls * everything.longest_reply,
         ),
         seconds=mean(said.latency for _, said in stand_in.asked) if stand_in.asked else None,
@@ -289,15 +312,18 @@ def _answers(scenario: Scenario) -> Callable[[CompletionRequest], str]:
 
     def answer(request: CompletionRequest) -> str:
         text = "".join(message.content for message in request.messages)
-        asked = request.schema or {}
-        properties = asked.get("properties", {})
-        stars, buy = "stars" in properties, "buy" in properties
         draw = derive_seed(0, "made up", text, request.attempt)
         k = scenario.page.k
         count = max(1, min(most_picks(k), round(k * _PICKED)))
-        picks = tuple(Pick((draw + n) % k + 1, 4 if stars else None) for n in range(count))
         stays_on = derive_seed(0, "stays", text) % 10_000 < stays * 10_000
-        reply = AnswerReply(picks, "it suits me", 3, stays_on)
-        return write_answer(reply, stars=stars, buy=buy)
+        return _written(request, [(draw + n) % k + 1 for n in range(count)], stays=stays_on)
 
     return answer
+
+
+def _written(request: CompletionRequest, picks: Sequence[int], *, stays: bool) -> str:
+    """A made-up answer as it was asked for."""
+    properties = (request.schema or {}).get("properties", {})
+    stars, buy = "stars" in properties, "buy" in properties
+    picked = tuple(Pick(n, 4 if stars else None) for n in picks)
+    return write_answer(AnswerReply(picked, "it suits me", 3, stays), stars=stars, buy=buy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -11,7 +12,15 @@ from typing import Any
 import pytest
 
 from focusgroup.agents import fit_behaviour
-from focusgroup.agents.llm import Journal
+from focusgroup.agents.llm import (
+    Completion,
+    CompletionRequest,
+    Journal,
+    ScriptedLLM,
+    Usage,
+    opening,
+)
+from focusgroup.agents.reply import AnswerReply, Pick, write_answer
 from focusgroup.scenarios import build
 from focusgroup.scenarios.batch import start_run
 from focusgroup.scenarios.datasets import load_dataset
@@ -19,6 +28,7 @@ from focusgroup.scenarios.estimate import Estimate, estimate
 from focusgroup.scenarios.options import Options
 from focusgroup.scenarios.rundir import RunDirectory
 from focusgroup.scenarios.scenario import scenario_from
+from focusgroup.scenarios.token_scale import CHARACTERS_PER_TOKEN
 
 WITHIN = 0.15
 AUDIENCES = {
@@ -126,3 +136,54 @@ def test_the_most_is_what_a_run_may_ask_at_worst(
     (found,) = asyncio.run(estimate(scenario, Options(), probe=0)).audiences
     assert found.most_calls == most
     assert found.asked == 0
+
+
+def _worst(request: CompletionRequest) -> Completion:
+    """Fails first, then takes all it may and stays; says as much as it may, whatever it says."""
+    characters = sum(len(message.content) for message in request.messages)
+    usage = Usage(math.ceil(characters / CHARACTERS_PER_TOKEN), request.max_tokens)
+    if request.attempt % 2 == 0:
+        return Completion("", usage=usage)
+    if request.top_logprobs:
+        return Completion("yes", usage=usage, logprobs=(("yes", -0.1), ("no", -2.4)))
+    if request.schema is None:
+        return Completion("Well.", usage=usage)
+    asked = request.schema["properties"]
+    stars = "stars" in asked
+    picks = tuple(Pick(n + 1, 5 if stars else None) for n in range(asked["picks"]["maxItems"]))
+    text = write_answer(AnswerReply(picks, "yes", 5, stay=True), stars=stars, buy="buy" in asked)
+    return Completion(text, usage=usage)
+
+
+@pytest.mark.parametrize("probe", [0, 200])
+@pytest.mark.parametrize(
+    ("audience", "share"),
+    [
+        # what is expected is that they leave at once; what they see on later pages is longer
+        ("{agent: llm, users: 8, style: answer}\nassumed: {leave: 6}", 1.0),
+        ("{agent: llm, users: 4, style: answer, reviews: 1.0, interview: true}", 0.7),
+        # the same question about an item is asked once for all arms
+        ("{agent: llm, users: 4, style: score}", 0.8),
+    ],
+)
+def test_a_run_at_its_worst_stays_within_the_bounds(
+    audience: str,
+    share: float,
+    probe: int,
+    speaking: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from focusgroup.scenarios.overrides import override
+    from focusgroup.scenarios.scenario import read_scenario
+
+    monkeypatch.setattr(opening, "open_llm", lambda spec, options: ScriptedLLM(_worst))
+    scenario = override(read_scenario(speaking(audience)), llm="openai:m@http://127.0.0.1:9/v1")
+    (found,) = asyncio.run(estimate(scenario, Options(), probe=probe)).audiences
+    out = RunDirectory.fresh(tmp_path / "run")
+    run = start_run(scenario, out, "e", Options(report=False), lambda: "now")
+    with Journal(out.journal) as journal:
+        usage = journal.totals().usage
+    assert share * found.most_calls <= run.spent.calls <= found.most_calls, "as bad as can be"
+    assert usage.prompt <= found.most.prompt
+    assert usage.completion <= found.most.answer
