@@ -103,6 +103,8 @@ def embedding(tmp_path) -> str:
     return str(tmp_path / "model")
 
 
+# model2vec before 0.10 leaves files it writes to the garbage collector.
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 def test_embeddings_recommend_by_meaning(embedding, world, likes, tmp_path) -> None:
     content = make_recommender("content", {"embedding": embedding})
     content.fit(world.interactions, items=world.items)
