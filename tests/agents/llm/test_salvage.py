@@ -109,6 +109,6 @@ def test_all_that_lies_beside_lost_pages_is_saved(
 
 
 def test_what_is_no_damage_is_not_passed_over() -> None:
-    with closing(sqlite3.connect(":memory:")) as db:
-        with pytest.raises(sqlite3.OperationalError, match="no such table"):
-            list(whole_rows(db, COMPLETIONS, Damage()))
+    told = pytest.raises(sqlite3.OperationalError, match="no such table")
+    with closing(sqlite3.connect(":memory:")) as db, told:
+        list(whole_rows(db, COMPLETIONS, Damage()))
