@@ -8,7 +8,7 @@ import selectors
 import socket
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
@@ -171,6 +171,27 @@ class Served:
 
     async def aclose(self) -> None:
         self.closed = True
+
+    @staticmethod
+    def ask_of(person: int) -> CompletionRequest:
+        """A call of this person."""
+        return CompletionRequest((Message("system", f"person {person}"), Message("user", "page")))
+
+    @staticmethod
+    def failing(error: Exception, until: float) -> Callable[[CompletionRequest, float], Any]:
+        """An `answer` that raises until this moment, and is given from then on."""
+
+        def answer(request: CompletionRequest, now: float) -> tuple[float, str]:
+            if now < until:
+                raise error
+            return 0.1, "yes"
+
+        return answer
+
+    @staticmethod
+    async def outcomes(model: Any, requests: Sequence[CompletionRequest]) -> list[Any]:
+        """What becomes of calls made at once: completions and errors."""
+        return await asyncio.gather(*map(model.complete, requests), return_exceptions=True)
 
 
 @pytest.fixture

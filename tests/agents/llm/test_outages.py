@@ -7,9 +7,7 @@ import asyncio
 import pytest
 
 from focusgroup.agents.llm import (
-    CompletionRequest,
     LLMOptions,
-    Message,
     TransportError,
     TransportKind,
     open_llm,
@@ -21,25 +19,6 @@ from focusgroup.simulator.errors import RunStopped, UserError
 from focusgroup.simulator.noise import derive_seed
 
 REFUSED = TransportError("http://one:8000/v1: refused", TransportKind.REFUSED)
-
-
-def ask_of(n: int) -> CompletionRequest:
-    return CompletionRequest((Message("system", f"person {n}"), Message("user", "The page:")))
-
-
-def failing(error, until):
-    """Fails until this moment, and answers from then on."""
-
-    def answer(request, now):
-        if now < until:
-            raise error
-        return 0.1, "yes"
-
-    return answer
-
-
-async def outcomes(patient, requests):
-    return await asyncio.gather(*(patient.complete(r) for r in requests), return_exceptions=True)
 
 
 @pytest.mark.parametrize("status", [500, 503])
@@ -63,7 +42,7 @@ def test_a_server_in_trouble_for_a_moment_loses_no_call(in_no_time, served, stat
 
         async def visit(person):
             while clock() < 40:
-                await patient.complete(ask_of(person))
+                await patient.complete(served.ask_of(person))
 
         return await asyncio.gather(*(visit(n) for n in range(calls)))
 
@@ -88,7 +67,7 @@ def test_a_server_that_drains_is_away_though_it_still_answers(in_no_time, served
 
         async def visit(person):
             while clock() < 60:
-                await patient.complete(ask_of(person))
+                await patient.complete(served.ask_of(person))
 
         return await asyncio.gather(*(visit(n) for n in range(36)))
 
@@ -115,7 +94,7 @@ def test_a_server_that_fails_a_third_of_all_tries_goes_on(in_no_time, served):
             nonlocal lost
             for _ in range(50):
                 try:
-                    await patient.complete(ask_of(person))
+                    await patient.complete(served.ask_of(person))
                 except TransportError:
                     lost += 1
 
@@ -133,9 +112,9 @@ def test_a_server_that_is_gone_again_as_soon_as_it_is_found_loses_nobody(in_no_t
             if len(inner.pings) % 2:
                 raise REFUSED
 
-        inner = served(clock, failing(REFUSED, 60), ping=ping)
+        inner = served(clock, served.failing(REFUSED, 60), ping=ping)
         patient = PatientLLM(inner, clock=clock)
-        replies = await outcomes(patient, [ask_of(n) for n in range(6)])
+        replies = await served.outcomes(patient, [served.ask_of(n) for n in range(6)])
         return [reply.text for reply in replies], len(inner.pings)
 
     texts, pings = in_no_time(main)
@@ -152,7 +131,7 @@ def test_who_waited_for_a_turn_while_others_were_answered_met_no_silence(in_no_t
                 raise REFUSED
 
         async def turn_comes_late(request):
-            if request == ask_of(0):
+            if request == served.ask_of(0):
                 await asyncio.sleep(100)
                 gone[0] = True
                 raise REFUSED
@@ -162,9 +141,9 @@ def test_who_waited_for_a_turn_while_others_were_answered_met_no_silence(in_no_t
         answered = inner.complete
         inner.complete = turn_comes_late
         patient = PatientLLM(inner, retries=0, patience=30, clock=clock)
-        late = asyncio.create_task(outcomes(patient, [ask_of(0), ask_of(0)]))
+        late = asyncio.create_task(served.outcomes(patient, [served.ask_of(0), served.ask_of(0)]))
         for n in range(1, 100):
-            await patient.complete(ask_of(n))
+            await patient.complete(served.ask_of(n))
         return await late, clock()
 
     ended, seconds = in_no_time(main)
@@ -178,8 +157,8 @@ def test_a_call_that_is_given_up_while_it_looks_leaves_the_looking_to_others(in_
             raise REFUSED
 
     async def main(clock):
-        patient = PatientLLM(served(clock, failing(REFUSED, 60), ping=ping), clock=clock)
-        calls = [asyncio.create_task(patient.complete(ask_of(n))) for n in range(3)]
+        patient = PatientLLM(served(clock, served.failing(REFUSED, 60), ping=ping), clock=clock)
+        calls = [asyncio.create_task(patient.complete(served.ask_of(n))) for n in range(3)]
         await asyncio.sleep(20)
         for call in calls[:2]:
             call.cancel()
@@ -201,7 +180,7 @@ def test_a_server_that_is_down_at_the_start_is_the_users_error(in_no_time):
         asyncio.run(main())
 
 
-def test_a_real_server_that_is_killed_and_started_again(start_server):
+def test_a_real_server_that_is_killed_and_started_again(start_server, served):
     async def main():
         with start_server("--delay", "0.02") as server:
             port = server.origin.rpartition(":")[2]
@@ -217,19 +196,19 @@ def test_a_real_server_that_is_killed_and_started_again(start_server):
         return answered
 
     async def visit(model, person):
-        return [(await model.complete(ask_of(person))).text for _ in range(20)]
+        return [(await model.complete(served.ask_of(person))).text for _ in range(20)]
 
     assert all(set(texts) <= {"yes", "no"} for texts in asyncio.run(main()))
 
 
-def test_a_real_server_that_is_killed_stops_the_run(start_server):
+def test_a_real_server_that_is_killed_stops_the_run(start_server, served):
     async def main():
         with start_server() as server:
             model = PatientLLM(OpenAILLM("demo-model", server.url), retries=1, patience=0.5)
-            await model.complete(ask_of(0))
+            await model.complete(served.ask_of(0))
             server.stop()
             try:
-                return await outcomes(model, [ask_of(n) for n in range(8)])
+                return await served.outcomes(model, [served.ask_of(n) for n in range(8)])
             finally:
                 await model.aclose()
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 import pytest
 
 from focusgroup.agents.llm import (
-    CompletionRequest,
     Message,
     TransportError,
     TransportKind,
@@ -18,25 +17,6 @@ from focusgroup.agents.llm.server.patience import PatientLLM
 from focusgroup.simulator.errors import RunStopped
 
 REFUSED = TransportError("http://one:8000/v1: refused", TransportKind.REFUSED)
-
-
-def ask_of(n: int) -> CompletionRequest:
-    return CompletionRequest((Message("system", f"person {n}"), Message("user", "The page:")))
-
-
-def failing(error, until):
-    """Fails until this moment, and answers from then on."""
-
-    def answer(request, now):
-        if now < until:
-            raise error
-        return 0.1, "yes"
-
-    return answer
-
-
-async def outcomes(patient, requests):
-    return await asyncio.gather(*(patient.complete(r) for r in requests), return_exceptions=True)
 
 
 @pytest.mark.parametrize(
@@ -54,9 +34,9 @@ async def outcomes(patient, requests):
 )
 def test_what_may_pass_is_asked_again(in_no_time, served, error):
     async def main(clock):
-        inner = served(clock, failing(error, 1.0))
+        inner = served(clock, served.failing(error, 1.0))
         patient = PatientLLM(inner, clock=clock)
-        return (await patient.complete(ask_of(0))).text, [when for when, _ in inner.asked]
+        return (await patient.complete(served.ask_of(0))).text, [when for when, _ in inner.asked]
 
     text, when = in_no_time(main)
     assert text == "yes"
@@ -68,10 +48,12 @@ def test_what_may_pass_is_asked_again(in_no_time, served, error):
 
 def test_the_waits_of_a_call_are_its_own_and_always_the_same(in_no_time, served):
     async def main(clock):
-        inner = served(clock, failing(REFUSED, 1.0))
+        inner = served(clock, served.failing(REFUSED, 1.0))
         patient = PatientLLM(inner, clock=clock)
-        requests = [replace(ask_of(n), messages=(Message("user", f"{n}"),)) for n in range(5)]
-        await outcomes(patient, requests)
+        requests = [
+            replace(served.ask_of(n), messages=(Message("user", f"{n}"),)) for n in range(5)
+        ]
+        await served.outcomes(patient, requests)
         return [(when, request.messages[0].content) for when, request in inner.asked]
 
     first = in_no_time(main)
@@ -90,9 +72,9 @@ def test_the_waits_of_a_call_are_its_own_and_always_the_same(in_no_time, served)
 )
 def test_what_will_not_pass_is_not_asked_again(in_no_time, served, error):
     async def main(clock):
-        inner = served(clock, failing(error, 1.0))
+        inner = served(clock, served.failing(error, 1.0))
         with pytest.raises(TransportError) as caught:
-            await PatientLLM(inner, clock=clock).complete(ask_of(0))
+            await PatientLLM(inner, clock=clock).complete(served.ask_of(0))
         return caught.value, len(inner.asked)
 
     assert in_no_time(main) == (error, 1)
@@ -122,7 +104,7 @@ def test_a_server_is_left_alone_as_long_as_it_asks_and_longer_in_trouble(
             return 0.1, "yes"
 
         inner = served(clock, answer)
-        await PatientLLM(inner, clock=clock).complete(ask_of(0))
+        await PatientLLM(inner, clock=clock).complete(served.ask_of(0))
         return [when for when, _ in inner.asked]
 
     when = in_no_time(main)
@@ -134,18 +116,18 @@ def test_a_server_is_left_alone_as_long_as_it_asks_and_longer_in_trouble(
 
 def test_one_call_that_fails_where_others_are_answered_fails_alone(in_no_time, served):
     def answer(request, now):
-        if request == ask_of(0):
+        if request == served.ask_of(0):
             raise TransportError("boom", TransportKind.STATUS, status=500)
         return 0.1, "yes"
 
     async def main(clock):
         inner = served(clock, answer)
         patient = PatientLLM(inner, retries=3, clock=clock)
-        work = asyncio.create_task(outcomes(patient, [ask_of(0)]))
+        work = asyncio.create_task(served.outcomes(patient, [served.ask_of(0)]))
         for n in range(1, 100):
-            await patient.complete(ask_of(n))
+            await patient.complete(served.ask_of(n))
         (error,) = await work
-        return error, sum(request == ask_of(0) for _, request in inner.asked), inner.pings
+        return error, sum(request == served.ask_of(0) for _, request in inner.asked), inner.pings
 
     error, tries, pings = in_no_time(main)
     assert isinstance(error, TransportError)
@@ -156,10 +138,10 @@ def test_one_call_that_fails_where_others_are_answered_fails_alone(in_no_time, s
 
 def test_one_call_alone_that_fails_does_not_take_the_run_with_it(in_no_time, served):
     async def main(clock):
-        inner = served(clock, failing(TransportError("cut", TransportKind.DROPPED), 1e9))
+        inner = served(clock, served.failing(TransportError("cut", TransportKind.DROPPED), 1e9))
         patient = PatientLLM(inner, clock=clock)
         with pytest.raises(TransportError):
-            await patient.complete(ask_of(0))
+            await patient.complete(served.ask_of(0))
         return clock(), len(inner.asked)
 
     seconds, tries = in_no_time(main)
@@ -183,7 +165,7 @@ def test_calls_wait_for_a_server_that_comes_back_and_none_is_lost(in_no_time, se
 
         async def visit(person):
             for _ in range(40):
-                await patient.complete(ask_of(person))
+                await patient.complete(served.ask_of(person))
 
         await asyncio.gather(*(visit(person) for person in range(16)))
         away = [when for when, _ in inner.asked if 10 <= when < 90]
@@ -209,7 +191,7 @@ def test_a_server_that_stays_away_stops_the_run_and_fails_nobody(in_no_time, ser
 
         async def visit(person):
             while True:
-                await patient.complete(ask_of(person))
+                await patient.complete(served.ask_of(person))
 
         ended = await asyncio.gather(*(visit(n) for n in range(16)), return_exceptions=True)
         return ended, clock()
@@ -230,8 +212,8 @@ def test_a_quota_that_is_used_up_stops_the_run(in_no_time, served):
         raise busy
 
     async def main(clock):
-        patient = PatientLLM(served(clock, failing(busy, 1e9), ping=ping), clock=clock)
-        return await outcomes(patient, [ask_of(n) for n in range(4)]), clock()
+        patient = PatientLLM(served(clock, served.failing(busy, 1e9), ping=ping), clock=clock)
+        return await served.outcomes(patient, [served.ask_of(n) for n in range(4)]), clock()
 
     ended, seconds = in_no_time(main)
     assert {type(error) for error in ended} == {RunStopped}
@@ -241,15 +223,15 @@ def test_a_quota_that_is_used_up_stops_the_run(in_no_time, served):
 def test_too_many_requests_are_no_failure_of_the_call(in_no_time, served):
     async def main(clock):
         busy = TransportError("slow down", TransportKind.BUSY, status=429)
-        patient = PatientLLM(served(clock, failing(busy, 60)), retries=1, clock=clock)
-        return await outcomes(patient, [ask_of(n) for n in range(4)])
+        patient = PatientLLM(served(clock, served.failing(busy, 60)), retries=1, clock=clock)
+        return await served.outcomes(patient, [served.ask_of(n) for n in range(4)])
 
     assert [reply.text for reply in in_no_time(main)] == ["yes"] * 4
 
 
 def test_a_server_that_says_a_word_and_answers_nothing_is_as_good_as_down(in_no_time, served):
     async def main(clock):
-        inner = served(clock, failing(TransportError("late", TransportKind.TIMEOUT), 1e9))
+        inner = served(clock, served.failing(TransportError("late", TransportKind.TIMEOUT), 1e9))
         patient = PatientLLM(inner, patience=60, clock=clock)
         failed = 0
 
@@ -257,7 +239,7 @@ def test_a_server_that_says_a_word_and_answers_nothing_is_as_good_as_down(in_no_
             nonlocal failed
             while True:
                 try:
-                    await patient.complete(ask_of(person))
+                    await patient.complete(served.ask_of(person))
                 except TransportError:
                     failed += 1
 
