@@ -145,9 +145,8 @@ def _met(runs: list[FinishedRun]) -> Met:
     sessions: dict[str, list[Session]] = {}
     held_out: dict[str, frozenset[str]] = {}
     for run in runs:
-        for session in run.sessions:
-            if session.key.audience == AUDIENCE:
-                sessions.setdefault(session.key.arm, []).append(session)
+        for session in run.store.sessions(audience=AUDIENCE):
+            sessions.setdefault(session.key.arm, []).append(session)
         for room in run.experiment.rooms:
             held_out.update(room.held_out)
     first = runs[0].experiment

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from focusgroup.agents.llm import Journal, JournalMode, Line, Usage
 from focusgroup.agents.llm.journal.file import discard_unpaid
-from focusgroup.simulator import Recommender, Session, UserError
+from focusgroup.simulator import Recommender, SessionStore, UserError
 from focusgroup.simulator.whole_file import TORN
 
 from .build import Means, build
@@ -143,9 +143,9 @@ def reopen(directory: RunDirectory, options: Options) -> FinishedRun:
         means = replace(means, recorded=manifest.models)
         experiment = await build(manifest.read_scenario(), means)
         _check_same(manifest, experiment)
-        sessions = directory.store(writing=False).sessions()
         await experiment.aclose()
-        return _finished(experiment, directory, manifest.name, sessions, journal)
+        store = directory.store(writing=False)
+        return _finished(experiment, directory, manifest.name, store, journal)
 
     return _with_journal(directory, options, work)
 
@@ -209,7 +209,7 @@ async def _simulate(
             left = max(0, experiment.planned_sessions() - stored)
             experiment.hooks.append(options.progress(experiment, left))
         async with rounds_of(experiment.rooms, options.cluster, options.llm) as run_round:
-            sessions = await experiment.execute(
+            await experiment.execute(
                 store,
                 concurrency=options.concurrency,
                 retry_failed=options.retry_failed,
@@ -219,8 +219,8 @@ async def _simulate(
         await experiment.aclose()
         manifest = replace(manifest, paid=asdict(paid_now(manifest.read_paid(), line)))
         directory.write(manifest)
-    directory.write(replace(manifest, finished=clock(), counts={"sessions": len(sessions)}))
-    finished = _finished(experiment, directory, manifest.name, sessions, line.journal)
+    directory.write(replace(manifest, finished=clock(), counts={"sessions": store.count()}))
+    finished = _finished(experiment, directory, manifest.name, store, line.journal)
     if options.report:
         _report(finished)
     return finished
@@ -241,17 +241,17 @@ def _finished(
     experiment: Experiment,
     directory: RunDirectory,
     name: str,
-    sessions: list[Session],
+    store: SessionStore,
     journal: Journal,
 ) -> FinishedRun:
     return FinishedRun(
         directory,
         name,
         experiment,
-        tuple(sessions),
-        results_of(experiment, sessions),
+        store,
+        results_of(experiment, store.scan()),
         spent(experiment),
-        tokens_of(sessions, journal),
+        tokens_of(store.scan(), journal) if experiment.models() else Usage(),
     )
 
 

@@ -181,9 +181,12 @@ async def first_pages(experiment: Experiment) -> dict[str, Pages]:
         for room in experiment.rooms
     )
     looked = replace(experiment, scenario=once, rooms=looking, hooks=[])
-    sessions = await looked.execute(MemoryStore())
+    store = MemoryStore()
+    await looked.execute(store)
     shown = {
-        (s.key.audience, s.key.user_id, s.key.arm): s.turns[0].slate for s in sessions if s.turns
+        (s.key.audience, s.key.user_id, s.key.arm): s.turns[0].slate
+        for s in store.scan()
+        if s.turns
     }
     return {
         room.audience.name: {

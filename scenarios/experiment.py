@@ -90,8 +90,8 @@ class Experiment:
         concurrency: int = 256,
         retry_failed: bool = False,
         run_round: RunRound = run_round,
-    ) -> list[Session]:
-        """Run what the store does not hold yet; returns all sessions, sorted by key.
+    ) -> int:
+        """Run what the store does not hold yet; returns how many sessions that were.
 
         Args:
             run_round: how a round is run: here, or shared out over processes.
@@ -120,8 +120,7 @@ class Experiment:
         )
         if self.on_round_start is not None:
             simulation.on_round_start = self.on_round_start
-        await simulation.run(retry_failed=retry_failed)
-        return store.sessions()
+        return await simulation.run(retry_failed=retry_failed)
 
     async def aclose(self) -> None:
         """Close the language models."""

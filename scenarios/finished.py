@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from focusgroup.agents.llm import Usage
-from focusgroup.simulator import Session
+from focusgroup.simulator import Session, SessionStore
 from focusgroup.simulator.metrics.results import Results
 
 from .certificates import find_certificates
@@ -18,21 +18,26 @@ from .rundir import RunDirectory
 # Without repr: asyncio.run writes out what its task returned when it puts the signal handler back.
 @dataclass(frozen=True, slots=True, repr=False)
 class FinishedRun:
-    """A run that ended, with all it came to."""
+    """A run that ended, with all it came to; its sessions stay in `store`."""
 
     directory: RunDirectory
     name: str
     experiment: Experiment
-    sessions: tuple[Session, ...]
+    store: SessionStore
     results: Results
     spent: Spent
     tokens: Usage
+
+    @property
+    def sessions(self) -> list[Session]:
+        """All of them in memory, sorted by key, read from the store at every call."""
+        return self.store.sessions()
 
     def write_report(self, path: Path) -> None:
         """Write the HTML report. Raises UserError if the place is not writable."""
         write_run_report(
             self.experiment,
-            self.sessions,
+            self.store.scan(),
             self.results,
             self.name,
             self.tokens,

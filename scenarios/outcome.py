@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,6 +24,7 @@ from focusgroup.simulator.report import (
     ReportFacts,
     StarCounts,
     ValueKind,
+    see,
     write_report,
 )
 
@@ -62,8 +63,8 @@ def spent(experiment: Experiment) -> Spent:
     return Spent(sum(llm.calls for llm in models), sum(llm.hits for llm in models))
 
 
-def results_of(experiment: Experiment, sessions: Sequence[Session]) -> Results:
-    """Metrics, intervals, comparison and accounting of a run's sessions."""
+def results_of(experiment: Experiment, sessions: Iterable[Session]) -> Results:
+    """Metrics, intervals, comparison and accounting of a run's sessions, in any order."""
     held_out: dict[str, frozenset[str]] = {}
     segments: dict[str, dict[str, str]] = {}
     for room in experiment.rooms:
@@ -194,9 +195,18 @@ def disagreement(results: Results, audience: str) -> str:
 
 
 def report_facts(
-    experiment: Experiment, name: str, tokens: Usage, results: Results, shelf: Shelf
+    experiment: Experiment,
+    name: str,
+    tokens: Usage,
+    results: Results,
+    shelf: Shelf,
+    readers: Collection[str],
 ) -> ReportFacts:
-    """What the report is told beside results and sessions."""
+    """What the report is told beside results and visits.
+
+    Args:
+        readers: users whose personas it shows.
+    """
     scenario, dataset = experiment.scenario, experiment.dataset
     domain = dataset.domain
     personas: dict[str, str] = {}
@@ -205,8 +215,9 @@ def report_facts(
     for room in sorted(experiment.rooms, key=lambda room: room.speaker is not None):
         language = load_language(room.spec.language if room.spec.agent == "llm" else "en")
         prompter = Prompter(language, domain)
-        personas.update({user: prompter.persona(p) for user, p in room.personas.items()})
-        counts.update({u: len(room.audience.history(u)) for u in room.audience.user_ids})
+        for user in sorted(room.personas.keys() & readers):
+            personas[user] = prompter.persona(room.personas[user])
+            counts[user] = len(room.audience.history(user))
     return ReportFacts(
         run=name,
         title=scenario.title,
@@ -248,7 +259,7 @@ def report_facts(
 
 def write_run_report(
     experiment: Experiment,
-    sessions: Sequence[Session],
+    sessions: Iterable[Session],
     results: Results,
     name: str,
     tokens: Usage,
@@ -256,8 +267,9 @@ def write_run_report(
     shelf: Shelf,
 ) -> None:
     """Write the HTML report of a run, whole or not at all. Raises UserError if it cannot."""
-    facts = report_facts(experiment, name, tokens, results, shelf)
-    write_report(results, sessions, facts, path)
+    seen = see(sessions)
+    facts = report_facts(experiment, name, tokens, results, shelf, seen.readers())
+    write_report(results, seen, facts, path)
 
 
 def versions() -> dict[str, str]:

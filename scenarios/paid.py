@@ -22,7 +22,7 @@ def paid_before(directory: RunDirectory, journal: Journal, budget: Budget, writt
         return Usage()
     if journal.path == directory.journal:
         return at_least(written, journal.totals().usage)
-    return at_least(written, tokens_of(directory.store(writing=False).sessions(), journal))
+    return at_least(written, tokens_of(directory.store(writing=False).scan(), journal))
 
 
 def at_least(one: Usage, other: Usage) -> Usage:

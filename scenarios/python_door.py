@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
 from focusgroup.agents.llm import JournalMode
-from focusgroup.simulator import Catalog, Recommender, RoundStart, Session, UserError
+from focusgroup.simulator import Catalog, MemoryStore, Recommender, RoundStart, Session, UserError
 from focusgroup.simulator.export import file_name, writer_for
 from focusgroup.simulator.metrics.results import Results
 from focusgroup.simulator.metrics.tables import comparison_text, results_text
@@ -43,7 +43,7 @@ class FocusGroup:
     @property
     def sessions(self) -> Sequence[Session]:
         """What everybody was shown and did, sorted by audience, arm, user, round."""
-        return self.run.sessions
+        return self.run.store.sessions()
 
     def compare(self) -> str:
         """Which recommender is ahead and by how much, or that n is too small to say."""
@@ -60,7 +60,7 @@ class FocusGroup:
         experiment = self.run.experiment
         rooms = experiment.rooms
         return writer_for(format)(
-            self.run.sessions,
+            self.run.store.scan(),
             experiment.catalog,
             experiment.dataset.users,
             Path(folder),
@@ -149,4 +149,8 @@ def focus_group(
             dataset=None if isinstance(dataset, str) else dataset,
             recommenders=ready,
         )
+        if out is None:
+            kept = MemoryStore()
+            kept.append(run.store.sessions())
+            run = replace(run, store=kept)
     return FocusGroup(run)

@@ -275,7 +275,7 @@ def _compared_with(run: FinishedRun, baseline: str) -> Results:
     if run.results.comparison.baseline == baseline:
         return run.results
     scenario = run.experiment.scenario.model_copy(update={"baseline": baseline})
-    return results_of(replace(run.experiment, scenario=scenario), run.sessions)
+    return results_of(replace(run.experiment, scenario=scenario), run.store.scan())
 
 
 def _row(row: _Row) -> SweepRow:

@@ -9,7 +9,7 @@ from focusgroup.scenarios.certificates import Shelf, certificate_of, find_certif
 from focusgroup.scenarios.experiment import Room
 from focusgroup.scenarios.finished import FinishedRun
 from focusgroup.scenarios.outcome import warned_facts
-from focusgroup.simulator import Failure
+from focusgroup.simulator import Failure, SessionKey
 from focusgroup.simulator.metrics.tables import results_text, rounds_table
 
 
@@ -74,20 +74,23 @@ def _certified(run: FinishedRun, room: Room, shelf: Shelf) -> list[str]:
 
 def _failures(run: FinishedRun) -> list[str]:
     """One line for each arm and cause of failure: how often, and the first thing that was said."""
-    first: dict[tuple[str, str, str], str] = {}
+    if not any(row.failed_pages for row in run.results.accounting):
+        return []
+    first: dict[tuple[str, str, str], tuple[SessionKey, int, str]] = {}
     count: Counter[tuple[str, str, str]] = Counter()
-    for session in run.sessions:
+    for session in run.store.scan():
         for turn in session.turns:
             if isinstance(turn.outcome, Failure):
                 place = (session.key.audience, session.key.arm, turn.outcome.cause.value)
-                first.setdefault(place, turn.outcome.detail)
+                said = (session.key, turn.page, turn.outcome.detail)
+                first[place] = min(said, first.get(place, said))
                 count[place] += 1
     lines = [
         f"failed: {audience}, {arm}: {cause} {count[audience, arm, cause]}, e.g. {detail}"
-        for (audience, arm, cause), detail in first.items()
+        for (audience, arm, cause), (*_, detail) in sorted(first.items(), key=lambda one: one[1])
     ]
     again = f"Ask for them again: focusgroup resume {run.directory.path} --retry-failed"
-    return [*lines, again] if lines else []
+    return [*lines, again]
 
 
 def wholly_failed(run: FinishedRun) -> list[str]:

@@ -13,6 +13,7 @@ from focusgroup.scenarios.experiment import Experiment
 from focusgroup.simulator import Failure, Session
 
 _OPEN: list[tqdm[NoReturn]] = []
+_MANY = 10_000  # visits, whose results take longer to work out than a reader waits unasked
 
 
 def close_bars() -> None:
@@ -37,10 +38,10 @@ def session_bar(experiment: Experiment, left: int) -> Callable[[Session], None]:
     lefts = _lefts(experiment, left)
     width = max(60, shutil.get_terminal_size().columns)
     pages = {"answered": 0, "failed": 0}
-    current = ""
+    current, coming = "", left
 
     def ended(session: Session) -> None:
-        nonlocal current
+        nonlocal current, coming
         if session.key.audience != current:
             close_bars()
             current = session.key.audience
@@ -52,6 +53,10 @@ def session_bar(experiment: Experiment, left: int) -> Callable[[Session], None]:
         bar = _OPEN[-1]
         bar.set_postfix(pages=pages["answered"], failed=pages["failed"], refresh=False)
         bar.update()
+        coming -= 1
+        if not coming and left >= _MANY:
+            close_bars()
+            tqdm.write("Everybody is back; working out the results", file=sys.stderr)
 
     return ended
 

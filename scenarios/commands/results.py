@@ -80,7 +80,7 @@ def export(
         if value is not None and value not in known:
             raise UserError(f"--{flag}: the run has no {value!r}.{did_you_mean(value, known)}")
     paths = writer(
-        opened.sessions,
+        opened.store.scan(),
         experiment.catalog,
         experiment.dataset.users,
         out,

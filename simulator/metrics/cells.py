@@ -132,7 +132,8 @@ def _audience(
     finished[ints(own, "cell")] = flags(own, "finished")
 
     def part(frame: pd.DataFrame) -> pd.DataFrame:
-        frame = frame[codes(frame, "audience") == code]
+        mine = codes(frame, "audience") == code
+        frame = frame if mine.all() else frame[mine]  # of one audience alone, no second copy
         at = cell(frame)
         return frame.assign(cell=at, finished=finished[at])
 

@@ -15,6 +15,7 @@ from .facts import (
     ValueKind,
 )
 from .page import render_report, write_report
+from .seen import Seen, see
 
 __all__ = [
     "SELECTION_RULE",
@@ -26,11 +27,13 @@ __all__ = [
     "MetricFacts",
     "ModelFacts",
     "ReportFacts",
+    "Seen",
     "StarCounts",
     "ValueKind",
     "choose",
     "render_certificate",
     "render_report",
+    "see",
     "write_certificate",
     "write_report",
 ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from focusgroup.simulator.types import SessionEnd
-
 from .facts import Better
 from .markup import Html, escape, join, outside, tag
 from .values import capital, counted
@@ -60,16 +58,12 @@ def _card(view: View, audience: str) -> Html:
 
 
 def _size(view: View, audience: str) -> str:
-    sessions = [s for s in view.sessions if s.key.audience == audience]
-    users = {s.key.user_id for s in sessions}
     accounts = [a for a in view.results.accounting if a.audience == audience]
-    arms = {s.key.arm for s in sessions} | {a.arm for a in accounts}
+    visited = {arm for name, arm in view.seen.chosen if name == audience}
+    arms = visited | {account.arm for account in accounts}
     visits, pages = sum(a.sessions for a in accounts), sum(a.pages for a in accounts)
-    if accounts:
-        failed = sum(a.failed_sessions for a in accounts)
-    else:
-        visits, pages = len(sessions), sum(len(s.turns) for s in sessions)
-        failed = sum(s.end is SessionEnd.FAILED for s in sessions)
+    failed = sum(a.failed_sessions for a in accounts)
     failures = f"{counted(failed, 'visit')} failed" if failed else "no visit failed"
-    parts = (counted(len(users), "user"), counted(len(arms), "arm"), counted(visits, "visit"))
+    users = counted(view.seen.users.get(audience, 0), "user")
+    parts = (users, counted(len(arms), "arm"), counted(visits, "visit"))
     return " · ".join((*parts, counted(pages, "page") + " shown", failures))

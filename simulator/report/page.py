@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from string import Template
 
 from focusgroup.simulator.metrics.results import Results
-from focusgroup.simulator.types import Session
 
 from .accounts import accounts
 from .answer import answer
@@ -24,6 +23,7 @@ from .file import part, write_whole
 from .markup import Html, cut, escape, join, outside, script_json, tag
 from .outcomes import outcomes
 from .paired import paired
+from .seen import Seen
 from .view import Section, View
 from .visits import visits
 
@@ -44,31 +44,29 @@ _TITLE, _NAME = 200, 80
 _SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
-def write_report(
-    results: Results, sessions: Sequence[Session], facts: ReportFacts, path: Path
-) -> None:
+def write_report(results: Results, seen: Seen, facts: ReportFacts, path: Path) -> None:
     """Write the report of a run to `path`, whole or not at all; see `render_report`.
 
     Raises:
         UserError: the file cannot be written there.
     """
-    text = render_report(results, sessions, facts)
+    text = render_report(results, seen, facts)
     write_whole(text, path, "report")
 
 
-def render_report(results: Results, sessions: Sequence[Session], facts: ReportFacts) -> str:
+def render_report(results: Results, seen: Seen, facts: ReportFacts) -> str:
     """The report as one HTML document: style, data, plotly.js and all, about 5 MB.
 
     Texts from outside are escaped; the document's own policy forbids any other script and any
-    request. Deterministic: the order of `sessions` does not matter either.
+    request. Deterministic.
 
     Args:
-        sessions: all visits of the run, each key once, from which the readable ones are chosen.
+        seen: all visits of the run, see `see`.
 
     Raises:
-        ValueError: results or sessions hold an audience or arm of which `facts` say nothing.
+        ValueError: results or visits hold an audience or arm of which `facts` say nothing.
     """
-    view = View.of(results, sessions, facts)
+    view = View.of(results, seen, facts)
     sections = [section for make in _SECTIONS if (section := make(view))]
     figures: dict[str, Mapping[str, Json]] = {}
     body = join([_section(section, figures) for section in sections])

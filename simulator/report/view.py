@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from focusgroup.simulator.metrics.results import Estimate, Results
-from focusgroup.simulator.types import Session
 
 from .charts import Chart
 from .facts import MetricFacts, ReportFacts
 from .markup import Html, join, outside, tag
 from .palette import Mark, marks
+from .seen import Seen
 from .values import capital, difference_text, interval_text, value_text
 
 
@@ -26,7 +26,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Results, sessions and facts with what every section asks of them.
+    """Results, visits and facts with what every section asks of them.
 
     Attributes:
         audiences: those that took part, in the order of the facts.
@@ -34,30 +34,30 @@ class View:
     """
 
     results: Results
-    sessions: Sequence[Session]
+    seen: Seen
     facts: ReportFacts
     audiences: tuple[str, ...]
     arms: tuple[str, ...]
     marks: Mapping[str, Mark]
 
     @classmethod
-    def of(cls, results: Results, sessions: Sequence[Session], facts: ReportFacts) -> View:
+    def of(cls, results: Results, seen: Seen, facts: ReportFacts) -> View:
         """Raises ValueError: the results hold an audience or arm of which the facts say nothing."""
         places = {(row.audience, row.arm) for row in results.metrics}
         places |= {(row.audience, row.arm) for row in results.accounting}
-        places |= {(session.key.audience, session.key.arm) for session in sessions}
+        places |= set(seen.chosen)
         for pair in results.comparison.pairs:
             places |= {(pair.audience, pair.arm), (pair.audience, pair.baseline)}
         audiences, arms = {audience for audience, _ in places}, {arm for _, arm in places}
-        for kind, seen, told in (
+        for kind, there, told in (
             ("audience", audiences, tuple(facts.models)),
             ("arm", arms, facts.arms),
         ):
-            if untold := sorted(seen.difference(told)):
+            if untold := sorted(there.difference(told)):
                 raise ValueError(f"the report facts do not mention {kind} {untold[0]!r}: {told!r}")
         return cls(
             results,
-            sessions,
+            seen,
             facts,
             tuple(a for a in facts.models if a in audiences),
             tuple(a for a in facts.arms if a in arms),

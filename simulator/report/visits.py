@@ -17,7 +17,7 @@ from focusgroup.simulator.types import (
     Turn,
 )
 
-from .choice import RULE, Chosen, choose, clicks
+from .choice import RULE, Chosen, clicks
 from .facts import MetricFacts, ValueKind
 from .markup import Html, escape, join, outside, tag
 from .values import counted, value_text
@@ -43,10 +43,7 @@ def visits(view: View) -> Section:
 
 
 def _of_audience(view: View, audience: str) -> Html:
-    chosen: list[Chosen] = []
-    for arm in view.arms:
-        key = (audience, arm)
-        chosen += choose(s for s in view.sessions if (s.key.audience, s.key.arm) == key)
+    chosen = [one for arm in view.arms for one in view.seen.chosen.get((audience, arm), ())]
     shown = [_visit(view, one, unfolded=one is chosen[0]) for one in chosen]
     return join([view.audience_heading(audience), *(shown or [tag("p", "No visit was made.")])])
 
@@ -55,7 +52,7 @@ def _visit(view: View, chosen: Chosen, *, unfolded: bool) -> Html:
     session, key = chosen.session, chosen.session.key
     why = join(tag("span", reason, class_="badge") for reason in chosen.reasons)
     told = [counted(len(session.turns), "page"), counted(clicks(session), "click")]
-    if len({s.key.round for s in view.sessions}) > 1:
+    if view.seen.rounds > 1:
         told.insert(0, f"round {key.round + 1}")
     summary = tag(
         "summary",

@@ -11,10 +11,10 @@ from focusgroup.scenarios.commands.progress import close_bars, session_bar
 from focusgroup.simulator import Session, SessionEnd, SessionKey
 
 
-def experiment() -> Any:
+def experiment(**users: int) -> Any:
     rooms = [
-        SimpleNamespace(audience=SimpleNamespace(name=name, user_ids=range(users)))
-        for name, users in (("quick", 10), ("slow", 2))
+        SimpleNamespace(audience=SimpleNamespace(name=name, user_ids=range(number)))
+        for name, number in (users or {"quick": 10, "slow": 2}).items()
     ]
     return SimpleNamespace(rooms=rooms, arms={"a": 0, "b": 0}, scenario=SimpleNamespace(rounds=1))
 
@@ -38,3 +38,14 @@ def test_each_audience_has_a_bar_over_what_is_left_of_it(
     for name, total in shown.items():
         assert f"{name}: " in told
         assert f"1/{total} " in told
+
+
+def test_after_many_visits_a_reader_is_told_what_is_waited_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ended = session_bar(experiment(many=5_000), 10_000)
+    for _ in range(9_999):
+        ended(ran("many"))
+    assert "working out the results" not in capsys.readouterr().err
+    ended(ran("many"))
+    assert "working out the results" in capsys.readouterr().err

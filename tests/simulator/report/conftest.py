@@ -30,6 +30,7 @@ from focusgroup.simulator.report import (
     ReportFacts,
     ValueKind,
     render_report,
+    see,
 )
 from focusgroup.simulator.types import (
     Click,
@@ -225,7 +226,7 @@ def read() -> Callable[[str], Document]:
 @pytest.fixture(scope="session")
 def rendered() -> str:
     """The report of the run with two rounds."""
-    return render_report(make_results(rounds=2), make_sessions(), FACTS)
+    return render_report(make_results(rounds=2), see(make_sessions()), FACTS)
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,7 @@ from focusgroup.simulator.report import (
     ReportFacts,
     render_certificate,
     render_report,
+    see,
     write_certificate,
 )
 from focusgroup.simulator.report.certificate_scale import Scale, band
@@ -168,7 +169,7 @@ def test_the_report_of_a_run_says_which_certificate_covers_its_users(
         Coverage.OTHER_MODEL, "Of another model.", _certificate(), "x", "focusgroup certify --x"
     )
     told = replace(facts, certificates={"talkers": other, "counters": covered})
-    text = read(render_report(results(), sessions(), told)).text("certificate")
+    text = read(render_report(results(), see(sessions()), told)).text("certificate")
     talkers, counters = text.split("counters", 1)
     assert "not covered" in talkers and "focusgroup certify --x" in talkers
     assert "0.743" not in talkers
@@ -180,7 +181,7 @@ def test_a_run_without_a_certificate_says_so(
 ) -> None:
     nothing = CertificateFacts(Coverage.NONE, "None. Nothing has yet shown it.", command="do this")
     told = replace(facts, certificates=dict.fromkeys(("talkers", "counters"), nothing))
-    text = render_report(results(), sessions(), told)
+    text = render_report(results(), see(sessions()), told)
     assert read(text).text("certificate").count("no certificate") == 2
     assert "certificate <b>none</b>" in text
     row: Row = _certificate().row("ece")

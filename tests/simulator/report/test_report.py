@@ -24,6 +24,7 @@ from focusgroup.simulator.report import (
     SELECTION_RULE,
     ReportFacts,
     render_report,
+    see,
     write_report,
 )
 from focusgroup.simulator.report.palette import marks
@@ -109,7 +110,7 @@ def test_rounds_appear_only_where_there_are_several(
     report: Document, results: Make, sessions: Make, facts: ReportFacts, read: Read
 ) -> None:
     assert "rounds" in report.sections
-    single = read(render_report(results(rounds=1), sessions(), facts))
+    single = read(render_report(results(rounds=1), see(sessions()), facts))
     assert "rounds" not in single.sections
 
 
@@ -140,7 +141,7 @@ def test_ratings_stand_beside_the_log(
     assert "simulated: 15 ratings, mean 3.67 ★" in text
     assert "the log: 150 ratings, mean 3.67 ★" in text
     assert "Nobody of this audience rated an item." in text
-    without = read(render_report(results(), sessions(), replace(facts, log_ratings=None)))
+    without = read(render_report(results(), see(sessions()), replace(facts, log_ratings=None)))
     assert "The log holds no ratings to compare with." in without.text("ratings")
 
 
@@ -162,7 +163,7 @@ def test_an_action_on_an_item_that_was_not_shown_is_not_hidden(
     stray = Response((Click("elsewhere"), Leave(LeaveReason.TIRED)), 0.5)
     turn = Turn(0, Slate(("i1",)), stray)
     made = [Session(SessionKey("talkers", "als", "u1", 0), (turn,), SessionEnd.LEFT)]
-    text = read(render_report(results(), made, facts)).text("visits")
+    text = read(render_report(results(), see(made), facts)).text("visits")
     assert re.search(r"elsewhere\s+not on this page\s+clicked", text)
 
 
@@ -171,7 +172,7 @@ def test_a_page_the_recommender_could_not_fill_is_shown_as_such(
 ) -> None:
     turn = Turn(0, None, Failure(FailureCause.RECOMMENDER, "ValueError: k is too large"))
     made = [Session(SessionKey("talkers", "als", "u1", 0), (turn,), SessionEnd.FAILED)]
-    text = read(render_report(results(), made, facts)).text("visits")
+    text = read(render_report(results(), see(made), facts)).text("visits")
     assert "No items were shown." in text
     assert "ValueError: k is too large" in text
 
@@ -182,7 +183,7 @@ def test_a_long_visit_says_how_much_of_it_is_not_shown(
     page = Response((NextPage(),), 0.5)
     turns = tuple(Turn(number, Slate(("i1",)), page) for number in range(25))
     made = [Session(SessionKey("talkers", "als", "u1", 0), turns, SessionEnd.LIMIT)]
-    text = read(render_report(results(), made, facts)).text("visits")
+    text = read(render_report(results(), see(made), facts)).text("visits")
     assert "and 15 more pages not shown here" in text
 
 
@@ -229,7 +230,7 @@ def test_only_our_two_scripts_may_run(report: Document) -> None:
 def test_the_same_input_gives_the_same_bytes_in_any_order(
     results: Make, sessions: Make, facts: ReportFacts, rendered: str
 ) -> None:
-    again = render_report(results(rounds=2), list(reversed(sessions())), replace(facts))
+    again = render_report(results(rounds=2), see(reversed(sessions())), replace(facts))
     assert again == rendered
 
 
@@ -250,7 +251,7 @@ def test_figures_that_do_not_exist_are_dashes(
             ),
         ),
     )
-    document = read(render_report(empty, sessions(), facts))
+    document = read(render_report(empty, see(sessions()), facts))
     assert "nan" not in document.text("metrics").lower().split()
     assert "–" in document.text("comparison")
 
@@ -258,7 +259,7 @@ def test_figures_that_do_not_exist_are_dashes(
 def test_a_run_of_one_arm_and_nothing_else_still_reports(facts: ReportFacts, read: Read) -> None:
     row = MetricRow("talkers", "als", "own_metric", Estimate(0.5, 0.4, 0.6, 9))
     bare = Results((row,), (), (), (), {}, (), Comparison("als", "own_metric", (), {}))
-    document = read(render_report(bare, [], facts))
+    document = read(render_report(bare, see([]), facts))
     assert "No verdict" in document.text("answer")
     assert "at least two arms" in document.text("comparison")
     assert "Own_metric" in document.text("metrics")
@@ -266,9 +267,11 @@ def test_a_run_of_one_arm_and_nothing_else_still_reports(facts: ReportFacts, rea
 
 def test_an_audience_nobody_described_is_a_mistake(results: Make, facts: ReportFacts) -> None:
     with pytest.raises(ValueError, match="audience 'counters'"):
-        render_report(results(), [], replace(facts, models={"talkers": facts.models["talkers"]}))
+        render_report(
+            results(), see([]), replace(facts, models={"talkers": facts.models["talkers"]})
+        )
     with pytest.raises(ValueError, match="arm 'random'"):
-        render_report(results(), [], replace(facts, arms=("als",)))
+        render_report(results(), see([]), replace(facts, arms=("als",)))
 
 
 def test_the_file_holds_the_report_and_nothing_is_left_beside_it(
@@ -280,7 +283,7 @@ def test_the_file_holds_the_report_and_nothing_is_left_beside_it(
 ) -> None:
     path = tmp_path / "report.html"
     path.write_text("an older one")
-    write_report(results(rounds=2), sessions(), facts, path)
+    write_report(results(rounds=2), see(sessions()), facts, path)
     assert path.read_bytes() == rendered.encode()
     assert list(tmp_path.iterdir()) == [path]
 
@@ -290,4 +293,4 @@ def test_an_unwritable_place_is_named(
 ) -> None:
     for place in (tmp_path / "missing" / "report.html", tmp_path):
         with pytest.raises(UserError, match=r"cannot write the report to .*choose"):
-            write_report(results(), sessions(), facts, place)
+            write_report(results(), see(sessions()), facts, place)

@@ -21,6 +21,7 @@ from focusgroup.simulator.report import (
     ModelFacts,
     ReportFacts,
     render_report,
+    see,
 )
 from focusgroup.simulator.types import (
     SessionKey,
@@ -86,7 +87,7 @@ def hostile_report(results: Make, sessions: Make) -> str:
             CertificateFacts(Coverage.OTHER_MODEL, HOSTILE, None, HOSTILE, HOSTILE),
         ),
     )  # fmt: skip
-    return render_report(hostile, visits, facts)
+    return render_report(hostile, see(visits), facts)
 
 
 def test_hostile_text_is_shown_and_never_obeyed(
