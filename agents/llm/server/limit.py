@@ -50,8 +50,7 @@ class Limit:
         self._most = most
         self.value = min(START, most)
         self._epoch = 0
-        self._at_first = True  # until a step brought nothing twice, or it is as far as this:
-        self._double_to = most
+        self._at_first = True  # until a step brought nothing twice
         self._doubted = False
         self._hold, self._held = _HOLD_LEAST, 0
         self._trying: tuple[int, float] | None = None  # the limit before a step, its latency
@@ -125,9 +124,7 @@ class Limit:
 
     def _end_retreat(self, retreat: Retreat, helped: bool) -> None:
         if helped:
-            # Halved again and again in one burst, it may have gone too far: climb as at first.
-            self._double_to = retreat.limit // 2
-            self._give_way(1.0, at_first=self.value < self._double_to)
+            self._give_way(1.0)
         else:
             self._retreat = None
             self._watch.usual = retreat.left()
@@ -181,14 +178,12 @@ class Limit:
 
     def _try_more(self, latency: float) -> None:
         self._trying = self.value, latency
-        self._at_first = self._at_first and self.value < self._double_to
         step = _FIRST_STEP if self._at_first else self._step
-        most = self._double_to if self._at_first else self._most
-        self._change(min(most, max(self.value + 1, int(self.value * step))))
+        self._change(min(self._most, max(self.value + 1, int(self.value * step))))
 
-    def _give_way(self, factor: float, *, at_first: bool = False) -> None:
+    def _give_way(self, factor: float) -> None:
         self._trying = self._retreat = None
-        self._at_first, self._doubted = at_first, False
+        self._at_first = False
         self._hold, self._held = max(self._hold, _HOLD_TOLD), 0
         self._best = math.inf
         self._change(max(1, int(self.value * factor)))
