@@ -52,6 +52,7 @@ EXPORTS = [
     "list_models",
     "open_llm",
     "parse_llm",
+    "servers_away",
     "servers_of",
     "sessions_in_flight",
     "usual_concurrency",
