@@ -26,8 +26,9 @@ from focusgroup.simulator import UserError
 class LocalWorker:
     """A shard in this process that dies after it has said so many messages; -1: as it starts."""
 
-    def __init__(self, life: int | None) -> None:
+    def __init__(self, life: int | None, jobs: list[Job]) -> None:
         self._shard = Shard()
+        self._jobs = jobs
         self._life = life
         self._dead = False
 
@@ -37,6 +38,7 @@ class LocalWorker:
         return await self._shard.hello()
 
     async def begin(self, audience: Any, arms: Any, shown: Any, job: Job) -> None:
+        self._jobs.append(job)
         await self._alive(self._shard.begin(audience, arms, shown, _sent(job)))
 
     async def collect(self) -> list[FromShard]:
@@ -70,11 +72,13 @@ class LocalWorker:
 
 
 class LocalCluster:
-    """Starts workers; `lives` says after how many messages each of the first ones dies."""
+    """Starts workers; `lives` says after how many messages each of the first ones dies. `jobs`: all
+    that were begun."""
 
     def __init__(self, actors: int, lives: Sequence[int] = ()) -> None:
         self.actors = actors
         self.started = 0
+        self.jobs: list[Job] = []
         self._lives = list(lives)
 
     def pack(self, what: object, name: str) -> Any:
@@ -85,7 +89,7 @@ class LocalCluster:
 
     def start(self) -> LocalWorker:
         self.started += 1
-        return LocalWorker(self._lives.pop(0) if self._lives else None)
+        return LocalWorker(self._lives.pop(0) if self._lives else None, self.jobs)
 
 
 def _sent(message: Any) -> Any:

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from focusgroup.agents.llm import (
+    Completion,
+    CompletionRequest,
+    Journal,
+    JournaledLLM,
+    Message,
+    ScriptedLLM,
+)
 from focusgroup.scenarios.batch import resume_run
+from focusgroup.scenarios.cluster.crew import ShardLost
+from focusgroup.scenarios.cluster.messages import Ask, Came, Ended, FromHead, FromShard, Go
+from focusgroup.scenarios.cluster.relay import RelayLLM
+from focusgroup.scenarios.cluster.watch import Watch
 from focusgroup.scenarios.finished import FinishedRun
 from focusgroup.scenarios.options import Options
 from focusgroup.scenarios.rundir import RunDirectory
 from focusgroup.simulator import RunStopped, SessionEnd, UserError
 
 Start = Callable[..., FinishedRun]
+REQUEST = CompletionRequest((Message("user", "Well?"),))
 
 
 def test_a_shard_that_dies_is_replaced_and_what_came_is_not_asked_again(
@@ -52,6 +66,75 @@ def test_a_shard_that_dies_at_once_every_time_stops_the_run(
     options = Options(folder=world, report=False)
     resumed = resume_run(RunDirectory.existing(world / "shared"), options, lambda: "later")
     assert resumed.sessions == start("alone", speaking).sessions
+
+
+def test_shards_may_die_ever_so_often_if_they_get_somewhere(
+    start: Start, local_cluster: Any, speaking: Any
+) -> None:
+    cluster = local_cluster(1, lives=[24] * 5)
+    shared = start("shared", speaking, cluster=cluster, concurrency=2)
+    assert cluster.started == 6
+    assert shared.sessions == start("alone", speaking).sessions
+
+
+class Calling:
+    """A worker that dies while it calls the model, once somebody else wants the same answer."""
+
+    def __init__(self) -> None:
+        self.called, self.wanted = asyncio.Event(), asyncio.Event()
+        self._asked = False
+
+    async def collect(self) -> list[FromShard]:
+        if not self._asked:
+            self._asked = True
+            return [Ask(0, REQUEST)]
+        await self.wanted.wait()
+        raise ShardLost("killed")
+
+    async def deliver(self, messages: Sequence[FromHead]) -> None:
+        assert list(messages) == [Go(0)]
+        self.called.set()
+
+
+class Wanting:
+    """A worker that asks the same, and makes the call when it is told to."""
+
+    def __init__(self, other: Calling) -> None:
+        self._other = other
+        self._said: asyncio.Queue[list[FromShard]] = asyncio.Queue()
+        self._asked = False
+
+    async def collect(self) -> list[FromShard]:
+        if not self._asked:
+            self._asked = True
+            await self._other.called.wait()
+            return [Ask(0, REQUEST)]
+        self._other.wanted.set()
+        return await self._said.get()
+
+    async def deliver(self, messages: Sequence[FromHead]) -> None:
+        for message in messages:
+            told = Came(0, Completion("yes")) if message == Go(0) else Ended()
+            self._said.put_nowait([told])
+
+
+def test_who_waits_for_the_call_of_a_shard_that_dies_makes_it_instead(tmp_path: Path) -> None:
+    calling: Any = Calling()
+    wanting: Any = Wanting(calling)
+
+    async def serve(model: JournaledLLM) -> None:
+        first, second = (
+            Watch(worker, model, lambda _: None, lambda _: None) for worker in (calling, wanting)
+        )
+        async with asyncio.timeout(10):
+            ends = await asyncio.gather(first.serve(), second.serve(), return_exceptions=True)
+        assert [type(end) for end in ends] == [ShardLost, type(None)]
+
+    with Journal(tmp_path / "j.sqlite") as journal:
+        model = JournaledLLM(RelayLLM(ScriptedLLM(lambda _: "asked here")), journal)
+        asyncio.run(serve(model))
+        stored = journal.get(REQUEST.key(model.fingerprint))
+    assert stored is not None and stored.text == "yes"
 
 
 def test_a_shard_that_dies_as_it_starts_is_replaced(

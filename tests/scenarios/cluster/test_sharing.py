@@ -10,10 +10,14 @@ from typing import Any
 
 import pytest
 
+from focusgroup.agents.llm import LLMOptions
 from focusgroup.recommenders import recommender_names
+from focusgroup.scenarios.cluster import shipped_past
 from focusgroup.scenarios.cluster.shard import Shard
 from focusgroup.scenarios.finished import FinishedRun
 from focusgroup.simulator import UserError
+from focusgroup.simulator.codec import from_table
+from focusgroup.simulator.past import by_user_and_arm
 
 Start = Callable[..., FinishedRun]
 
@@ -56,6 +60,47 @@ def test_speaking_users_too_and_nothing_is_asked_more_often(
         assert calls() == Counter({page: nth * times for page, times in once.items()})
         assert shared.spent == alone.spent and shared.tokens == alone.tokens
         assert len(told) == len(shared.sessions) == 24
+
+
+def test_each_audience_is_answered_by_its_own_model(
+    start: Start, local_cluster: Any, start_server: Callable[..., Any], speaking: Any
+) -> None:
+    with start_server("--model", "demo-model", "--model", "other-model") as server:
+        one, other = (
+            {**speaking, "llm": f"openai:{name}@{server.url}", "users": 3}
+            for name in ("demo-model", "other-model")
+        )
+        more = {"audiences": {"one": one, "other": other}, "rounds": 2}
+        alone = start("alone", {}, more=more)
+        once = Counter(body["model"] for body in server.seen() if "water" not in str(body))
+        shared = start("shared", {}, more=more, cluster=local_cluster(2))
+        twice = Counter(body["model"] for body in server.seen() if "water" not in str(body))
+    assert shared.sessions == alone.sessions
+    assert twice == once + once and len(once) == 2
+
+
+def test_all_shards_together_keep_to_the_limits(
+    start: Start, local_cluster: Any, speaking: Any
+) -> None:
+    cluster = local_cluster(3)
+    start("run", speaking, cluster=cluster, concurrency=7, llm=LLMOptions(concurrency=5))
+    assert sorted(job.concurrency for job in cluster.jobs) == [2, 2, 3]
+    assert sorted(job.options.concurrency for job in cluster.jobs) == [1, 2, 2]
+
+
+def test_a_past_is_shipped_whole_in_batches(
+    start: Start, silent: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions = start("run", {**silent, "users": 5}, more={"rounds": 2}).sessions
+    known = by_user_and_arm(sessions)
+    monkeypatch.setattr(shipped_past, "_AT_ONCE", 2)
+    users, arms = sorted({user for user, _ in known}), sorted({arm for _, arm in known})
+    table = shipped_past.past_of(lambda user, arm: known[user, arm], users, arms)
+    assert table is not None
+    assert sorted(from_table(table), key=repr) == sorted(sessions, key=repr)
+    past = shipped_past.ShippedPast(table)
+    assert all(past(user, arm) == known[user, arm] for user, arm in known)
+    assert past("nobody", arms[0]) == ()
 
 
 def test_a_journal_of_one_process_serves_the_shards_and_the_other_way(

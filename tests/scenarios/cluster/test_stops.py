@@ -20,6 +20,8 @@ from focusgroup.agents.llm import (
 )
 from focusgroup.scenarios.batch import resume_run
 from focusgroup.scenarios.cluster import shard as shard_module
+from focusgroup.scenarios.cluster import watch as watch_module
+from focusgroup.scenarios.cluster.crew import ShardLost
 from focusgroup.scenarios.cluster.messages import (
     Ask,
     Came,
@@ -63,6 +65,15 @@ def test_what_only_one_shard_meets_stops_all_with_its_own_words(
     monkeypatch.setattr(shard_module, "open_llm", closed)
     with pytest.raises(UserError, match=r"^this machine cannot reach the server$"):
         start("run", speaking, cluster=local_cluster(3))
+
+
+def test_a_machine_with_another_model_is_refused(
+    start: Start, local_cluster: Any, speaking: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = ScriptedLLM(lambda _: "yes", fingerprint="another")
+    monkeypatch.setattr(shard_module, "open_llm", lambda *_: other)
+    with pytest.raises(UserError, match=r"'another'.*every machine needs the same model"):
+        start("run", speaking, cluster=local_cluster(2))
 
 
 def test_sessions_that_ended_before_a_stop_are_kept(
@@ -125,3 +136,42 @@ def test_an_answer_that_comes_with_what_stops_the_run_is_journaled(
         stored = journal.get(request.key(model.fingerprint))
     assert stored is not None and stored.text == "yes"
     assert kept == [session, session]
+
+
+class Deaf:
+    """A worker that ends with an error and does not hear that it is to halt."""
+
+    async def collect(self) -> list[FromShard]:
+        return [Ended(RunStopped("enough"))]
+
+    async def halt(self) -> None:
+        await asyncio.Event().wait()
+
+
+def test_a_shard_that_does_not_hear_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch_module, "HALT_SECONDS", 0.01)
+    worker: Any = Deaf()
+    with pytest.raises(RunStopped, match="enough"):
+        asyncio.run(Watch(worker, None, lambda _: None, lambda _: None).serve())
+
+
+class Dead:
+    """A worker that is gone."""
+
+    async def collect(self) -> list[FromShard]:
+        raise ShardLost("gone")
+
+
+def test_a_call_that_waited_for_money_when_its_shard_died_is_given_up() -> None:
+    """Others may be waiting for its answer."""
+    worker: Any = Dead()
+    watch = Watch(worker, None, lambda _: None, lambda _: None)
+
+    async def call_late() -> None:
+        with pytest.raises(ShardLost, match="gone"):
+            await watch.serve()
+        async with asyncio.timeout(10):
+            await watch.called(0)
+
+    with pytest.raises(ShardLost, match="is gone"):
+        asyncio.run(call_late())
