@@ -1,6 +1,6 @@
 """Whoever is killed with SIGKILL, at any instant, a shared run comes to what it comes to alone.
 
-Thirteen kills, always the same, over three runs: an actor's process; two of them, one after
+Fourteen kills, always the same, over three runs: an actor's process; two of them, one after
 the other; a machine of the cluster with all that runs on it (another takes its place); and the
 driver, the head of the run, which is then resumed, on the cluster or in one process.
 """
