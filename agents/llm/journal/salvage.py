@@ -102,18 +102,18 @@ class _Salvage:
     def _scan(self, low: str, high: str | bytes, order: str) -> Iterator[Row | None]:
         """Whole rows one way; None, and no more, where a page cannot be read."""
         query = f"{self.table.select} WHERE key > ? AND key < ? ORDER BY key {order}"
-        bounds: list[object] = [low, high]
         # Python reads a row ahead: that before the page is lost, unless it is asked for alone.
         for limit in ("", " LIMIT 1"):
             begun = False
             try:
-                rows = self.db.execute(query + limit, bounds)
+                rows = self.db.execute(query + limit, (low, high))
                 begun = True
                 for row in rows:
                     if not is_whole(row):
                         self.damage.keys.add(row[0])
                     elif _within(low, str(row[0]), high):
-                        bounds[order == "DESC"] = row[0]
+                        key = str(row[0])
+                        low, high = (key, high) if order == "ASC" else (low, key)
                         yield row
                 if not limit:
                     return

@@ -6,19 +6,20 @@ import random
 import re
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from focusgroup.agents.llm import Completion, Journal
 from focusgroup.agents.llm.journal.compact import compact
 from focusgroup.agents.llm.journal.file import connect
-from focusgroup.agents.llm.journal.rows import COMPLETIONS
+from focusgroup.agents.llm.journal.rows import COMPLETIONS, Row, completion_row
 from focusgroup.agents.llm.journal.salvage import Damage, whole_rows
 
 PAGE = 4096
@@ -42,8 +43,11 @@ class Laid:
 
 @pytest.fixture(scope="module")
 def laid(tmp_path_factory: pytest.TempPathFactory) -> Laid:
-    path = tmp_path_factory.mktemp("laid") / "journal.sqlite"
     keys = [blake2b(str(n).encode(), digest_size=20).hexdigest() for n in range(1_000)]
+    return lay(tmp_path_factory.mktemp("laid") / "journal.sqlite", keys)
+
+
+def lay(path: Path, keys: Sequence[str]) -> Laid:
     with Journal(path) as journal:
         for key in keys:
             journal.put(key, Completion("x" * 400))
@@ -88,6 +92,31 @@ def test_all_that_lies_beside_lost_pages_is_saved(
     laid: Laid, lost: Callable[[int, int], bool], tmp_path: Path
 ) -> None:
     path = Path(shutil.copyfile(laid.path, tmp_path / "journal.sqlite"))
+    check_saved(laid, path, lost)
+
+
+def test_keys_that_begin_alike_are_parted(tmp_path: Path) -> None:
+    laid = lay(tmp_path / "journal.sqlite", [f"{n:040x}" for n in range(16**9, 16**9 + 300)])
+    check_saved(laid, laid.path, few)
+
+
+def test_a_row_that_is_met_out_of_order_is_told_once() -> None:
+    """Where the key between two pages was damaged, SQLite looks for others on the wrong side."""
+
+    class Astray:
+        def execute(self, query: str, bounds: Sequence[object]) -> Iterator[Row]:
+            yield completion_row("5" * 40, Completion("here"))
+            error = sqlite3.DatabaseError("malformed")
+            error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise error
+
+    damage = Damage()
+    rows = list(whole_rows(cast(sqlite3.Connection, Astray()), COMPLETIONS, damage))
+    assert [row[0] for row in rows] == ["5" * 40]
+    assert damage.stretches == 1
+
+
+def check_saved(laid: Laid, path: Path, lost: Callable[[int, int], bool]) -> None:
     draw = random.Random(1)
     hits = [lost(place, len(laid.leaves)) for place in range(len(laid.leaves))]
     with path.open("r+b") as file:
