@@ -71,14 +71,24 @@ def _tables(grown: Growing) -> Tables:
     session = np.repeat(np.arange(len(visits)), pages[visits])
     turn = np.repeat(np.arange(len(turns)), width[turns])
     return Tables(
-        _exposures(grown, shown, keys.take(session[turn]), turn, turns),
-        _turns(grown, turns, keys.take(session)),
+        _exposures(grown, shown, _taken(keys, session[turn]), turn, turns),
+        _turns(grown, turns, _taken(keys, session)),
         sessions,
     )
 
 
-def _turns(grown: Growing, turns: Rows, keys: pd.DataFrame) -> pd.DataFrame:
-    return keys.reset_index(drop=True).assign(
+def _taken(keys: pd.DataFrame, rows: Rows) -> dict[str, object]:
+    return {str(name): column.array.take(rows) for name, column in keys.items()}
+
+
+def _frame(keys: dict[str, object], **columns: object) -> pd.DataFrame:
+    """A frame of these arrays themselves: a second copy of all exposures is not small."""
+    return pd.DataFrame({**keys, **columns}, copy=False)
+
+
+def _turns(grown: Growing, turns: Rows, keys: dict[str, object]) -> pd.DataFrame:
+    return _frame(
+        keys,
         page=_ints(grown.page)[turns],
         answered=np.array(grown.answered, bool)[turns],
         cause=grown.cause.taken(turns),
@@ -91,13 +101,14 @@ def _turns(grown: Growing, turns: Rows, keys: pd.DataFrame) -> pd.DataFrame:
 
 
 def _exposures(
-    grown: Growing, shown: Rows, keys: pd.DataFrame, turn: Rows, turns: Rows
+    grown: Growing, shown: Rows, keys: dict[str, object], turn: Rows, turns: Rows
 ) -> pd.DataFrame:
     n, width = len(grown.items), _ints(grown.width)[turns]
     clicked = np.zeros(n, bool)
     clicked[_ints(grown.clicks)] = True
     price = _summed(grown.purchases, n)[shown]
-    return keys.reset_index(drop=True).assign(
+    return _frame(
+        keys,
         page=_ints(grown.page)[turns][turn],
         slot=np.arange(len(turn)) - np.repeat(np.cumsum(width) - width, width) + 1,
         item_id=grown.items.taken(shown),
