@@ -21,6 +21,8 @@ def excerpt(text: str, limit: int) -> str:
 
 def is_beginning(item: Item) -> bool:
     """Whether the title is no name, but how the description begins: cut short, or all of it."""
+    if not item.description:
+        return False
     said, title = item.description.strip(), item.title.strip()
     cut = title.endswith(ELLIPSIS) and said.startswith(title.removesuffix(ELLIPSIS).rstrip())
     return bool(said) and (cut or said == title)

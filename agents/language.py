@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
 
@@ -14,24 +14,22 @@ from focusgroup.simulator.errors import UserError, did_you_mean
 Phrases = Mapping[str, "str | list[str] | Phrases"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Language:
     """Templates (`answer.md`, ...) and phrases (`words.yaml`) of one language."""
 
     name: str
     templates: Mapping[str, str]
     phrases: Phrases
+    _by_path: dict[tuple[str, ...], str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # Phrases are looked up some thirty times a page.
+        object.__setattr__(self, "_by_path", dict(_paths(self.phrases)))
 
     def phrase(self, *path: str) -> str:
         """The phrase at this path. Raises KeyError if a language file lacks it."""
-        node: str | list[str] | Phrases = self.phrases
-        for key in path:
-            if not isinstance(node, Mapping):
-                raise KeyError(path)
-            node = node[key]
-        if not isinstance(node, str):
-            raise KeyError(path)
-        return node
+        return self._by_path[path]
 
     def words(self, key: str) -> tuple[str, ...]:
         """A list of words: what counts as yes, or as no."""
@@ -48,6 +46,14 @@ class Language:
         """Several of what the noun (already in this language) names."""
         named = self.translate("plurals", noun)
         return self.phrase("plural").format(noun) if named == noun else named
+
+
+def _paths(phrases: Phrases, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    for key, node in phrases.items():
+        if isinstance(node, str):
+            yield (*above, key), node
+        elif isinstance(node, Mapping):
+            yield from _paths(node, (*above, key))
 
 
 @lru_cache

@@ -155,7 +155,14 @@ def _evolve(
 
 
 def _picked(response: Response) -> tuple[Remembered, ...]:
-    stars = {a.item_id: a.stars for a in response.actions if isinstance(a, Rate)}
-    bought = {a.item_id for a in response.actions if isinstance(a, Purchase)}
-    clicked = (a.item_id for a in response.actions if isinstance(a, Click | Purchase))
-    return tuple(Remembered(i, stars.get(i), i in bought) for i in dict.fromkeys(clicked))
+    stars: dict[str, float] = {}
+    picked: dict[str, bool] = {}  # in the order they were; whether they were bought
+    for action in response.actions:
+        match action:
+            case Click(item_id):
+                picked.setdefault(item_id, False)
+            case Purchase(item_id):
+                picked[item_id] = True
+            case Rate(item_id, given):
+                stars[item_id] = given
+    return tuple(Remembered(i, stars.get(i), bought) for i, bought in picked.items())

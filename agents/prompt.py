@@ -11,16 +11,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from focusgroup.simulator.domain import Domain
 from focusgroup.simulator.types import Catalog, Item, LeaveReason, Slate
 
-from .excerpt import NAME_LIMIT, excerpt, is_beginning
+from .excerpt import excerpt, is_beginning
 from .fence import fence
 from .language import Language
 from .llm.protocol import Message
 from .memory import Memory, PageMemory, Remembered, favourite_attributes, recall
 from .persona import Persona
+from .persona_text import persona_text
 
 TITLE_LIMIT = 90
 TEXT_LIMIT = 400
@@ -38,37 +40,7 @@ class Prompter:
 
     def persona(self, persona: Persona) -> str:
         """The persona as a short stable text; what is unknown is left out."""
-        words, say = self.language, self.language.phrase
-        lines = [say("persona", "heading")]
-        for name in ("liked", "disliked", "tastes", "distastes"):
-            if values := getattr(persona, name):
-                separator = say("list")
-                if name in ("liked", "disliked"):
-                    # Whole sentences, as of jokes, need a mark that they do not hold themselves.
-                    separator = " | " if max(map(len, values)) > TITLE_LIMIT else "; "
-                lines.append(
-                    say("persona", name).format(
-                        separator.join(fence(v, NAME_LIMIT) for v in values)
-                    )
-                )
-        if (habit := persona.habit) is not None:
-            lines.append(
-                say("persona", "habit").format(f"{habit.mean:.1f}", round(100 * habit.low_share))
-            )
-        lines += [
-            say("persona", trait, level.value)
-            for trait in ("activity", "conformity", "diversity", "price_level")
-            if (level := getattr(persona, trait)) is not None
-        ]
-        if persona.demographics:
-            # Fenced once more, as the two together may spell what neither does.
-            facts = (fence(f"{fence(k, 40)} {fence(v, 60)}") for k, v in persona.demographics)
-            lines.append(say("persona", "demographics").format(say("list").join(facts)))
-        if persona.notes:
-            lines.append(fence(persona.notes, TEXT_LIMIT))
-        if len(lines) == 1:
-            lines.append(say("persona", "nobody"))
-        return words.phrase("line").join(line for line in lines if line)
+        return persona_text(self.language, persona)
 
     def answer(
         self,
@@ -117,7 +89,12 @@ class Prompter:
     def review(self, persona: Persona, item: Item, stars: float | None) -> tuple[Message, ...]:
         """One item the person has had."""
         say = self.language.phrase
-        lines = [say("had").format(self._noun()), "<<<", self.item(item), ">>>"]
+        lines = [
+            say("had").format(_noun(self.language, self.domain)),
+            "<<<",
+            self.item(item),
+            ">>>",
+        ]
         if stars is not None:
             lines.append(say("rated").format(f"{stars:g}"))
         return self._messages("review", persona, lines)
@@ -138,43 +115,27 @@ class Prompter:
             limit: characters of its description; an item that is nothing but its text, as a joke,
                 has TEXT_LIMIT.
         """
-        attributes = ", ".join(item.attributes)
-        whole = is_beginning(item)
-        limit = TEXT_LIMIT if whole else limit
-        description = fence(excerpt(item.description, limit), limit)
-        if whole:
-            text = (
-                f"{description} ({fence(attributes, TITLE_LIMIT)})" if attributes else description
-            )
+        if is_beginning(item):
+            text = fence(excerpt(item.description, TEXT_LIMIT), TEXT_LIMIT)
+            if item.attributes:
+                text = f"{text} ({fence(', '.join(item.attributes), TITLE_LIMIT)})"
         else:
             text = fence(item.text, TITLE_LIMIT + 60)
-            text = f"{text}. {description}" if description else text
+            if description := fence(excerpt(item.description, limit), limit):
+                text = f"{text}. {description}"
         if item.price is not None and self.domain.has_prices:
             currency = self.domain.currency
             text = text if currency else f"{text},"  # a bare number needs a mark before it
             text = self.language.phrase("price").format(text, f"{currency}{item.price:.2f}")
         return text
 
-    def _verb(self) -> str:
-        """What engagement is: to like, where everything shown was tried and some of it rejected."""
-        return "like" if self.domain.has_negatives else self.domain.click_verb
-
-    def _noun(self) -> str:
-        return self.language.translate("nouns", self.domain.item_noun)
-
     def _messages(
         self, template: str, persona: Persona, lines: Sequence[str]
     ) -> tuple[Message, ...]:
-        words = self.language
-        task = words.templates[template].format(
-            item=self._noun(),
-            items=words.plural(self._noun()),
-            click=words.translate("verbs", self._verb()),
-            stars_rule=words.phrase("stars_rule") if self.domain.has_ratings else "",
-            buy_rule=words.phrase("buy_rule") if self.domain.has_prices else "",
-        )
+        task = _task(self.language, self.domain, template)
+        person = self.language.templates["person"]
         return (
-            Message("system", words.templates["person"] + self.persona(persona)),
+            Message("system", person + self.persona(persona)),
             Message("user", task + "\n".join(lines)),
         )
 
@@ -217,10 +178,35 @@ class Prompter:
         names = []
         for one in remembered:
             title = catalog[one.item_id].title if one.item_id in catalog else one.item_id
-            name = fence(_YEAR.sub("", title) or title, 60)  # nobody remembers the year
+            name = _recalled(title)
             if one.bought:
                 name = say("bought").format(name)
             if one.stars is not None:
                 name = say("stars").format(name, f"{one.stars:g}")
             names.append(name)
         return say("list").join(names)
+
+
+@lru_cache
+def _task(language: Language, domain: Domain, template: str) -> str:
+    """What is asked, in this domain's words."""
+    noun = _noun(language, domain)
+    # To like, where everything shown was tried and some of it rejected.
+    verb = "like" if domain.has_negatives else domain.click_verb
+    return language.templates[template].format(
+        item=noun,
+        items=language.plural(noun),
+        click=language.translate("verbs", verb),
+        stars_rule=language.phrase("stars_rule") if domain.has_ratings else "",
+        buy_rule=language.phrase("buy_rule") if domain.has_prices else "",
+    )
+
+
+def _noun(language: Language, domain: Domain) -> str:
+    return language.translate("nouns", domain.item_noun)
+
+
+@lru_cache(maxsize=16_384)
+def _recalled(title: str) -> str:
+    """A title as it is remembered: nobody remembers the year."""
+    return fence(_YEAR.sub("", title) or title, 60)

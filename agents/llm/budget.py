@@ -134,6 +134,8 @@ class Purse:
     def _excess(self, more: Usage) -> str | None:
         """What would be exceeded by this many tokens on top of those spent, in words."""
         budget = self._budget
+        if budget.max_tokens is None and budget.max_cost is None:
+            return None
         total = _add(self.spent, more)
         tokens, used = total.prompt + total.completion, self.spent.prompt + self.spent.completion
         if budget.max_tokens is not None and tokens > budget.max_tokens:

@@ -28,6 +28,7 @@ from focusgroup.simulator.report import (
     page,
     render_certificate,
     render_report,
+    see,
 )
 from focusgroup.simulator.types import (
     Click,
@@ -100,7 +101,7 @@ def _report(text: str) -> str:
     opinion = Opinion((1.0,), reason=text)
     turn = Turn(0, Slate((text,)), Response((Click(text), *words), 0.5, opinion=opinion))
     visit = Session(SessionKey(audience, arm, text, 0), (turn,), SessionEnd.LEFT)
-    return render_report(results, [visit], facts)
+    return render_report(results, see([visit]), facts)
 
 
 def _certificate(text: str) -> str:
