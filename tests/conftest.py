@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from focusgroup.simulator.protocols import Visit
 from focusgroup.simulator.types import (
@@ -25,6 +27,15 @@ from focusgroup.simulator.types import (
     Response,
     Slate,
 )
+
+# How long an example takes says something of the machine, not of the code.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
+
+# Started in the background of a script, tests inherit that Ctrl-C is ignored, and so would every
+# command that they interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SCENARIO = """\
 title: Two tastes

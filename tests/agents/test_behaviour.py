@@ -68,9 +68,7 @@ def batches(draw: st.DrawFn) -> list[tuple[str, tuple[int, ...], int, int, int]]
 
 
 @pytest.mark.parametrize("name", ["film", "shop"])
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batch=batches())
 def test_many_pages_at_once_are_answered_as_one_by_one(
     request: pytest.FixtureRequest,

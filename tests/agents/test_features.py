@@ -68,7 +68,7 @@ def test_a_sigmoid_is_a_probability(x: np.ndarray[Any, np.dtype[np.float64]]) ->
 ratings = st.lists(st.sampled_from([0.5, 1.0, 1.5, 2.0, 2.7, 3.0, 3.5, 4.0, 4.5, 5.0]), min_size=1)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(ratings, st.integers(0, 1000))
 def test_stars_stay_on_the_scale_with_thresholds_in_order(stars: list[float], seed: int) -> None:
     rng = np.random.default_rng(seed)

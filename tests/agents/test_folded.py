@@ -27,7 +27,7 @@ def same(one: UserSide, other: UserSide) -> bool:
     )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=6, unique=True), max_size=8))
 @pytest.mark.parametrize("world", ["films", "shop"])
 def test_what_is_kept_equals_what_is_folded_in_alone(

@@ -75,7 +75,7 @@ def test_with_true_parameters_it_is_the_textbook_conditional_mean() -> None:
         assert found[user] == pytest.approx(by_hand)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.integers(0, 19), min_size=1, max_size=8))
 def test_a_user_does_not_depend_on_the_others(rows: list[int]) -> None:
     loadings, noise = planted()

@@ -56,9 +56,7 @@ requests = st.builds(
 
 @pytest.mark.parametrize("name", NAMES)
 @given(data=st.data())
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_an_answer_does_not_depend_on_the_batch(name, trained, data) -> None:
     recommender = trained(name)
     batch = data.draw(st.lists(requests, min_size=1, max_size=12))

@@ -30,7 +30,7 @@ def frame(data: list[tuple[str, str, str, float, bool, float]]) -> pd.DataFrame:
 
 
 @given(first=rows.filter(bool), second=rows, third=rows, listed=st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_popularity_learns_in_parts_what_it_learns_at_once(first, second, third, listed) -> None:
     items = pd.DataFrame({"item_id": ["a", "b", "z"]}) if listed else None
     parts = PopularityRecommender().fit(frame(first), items=items)

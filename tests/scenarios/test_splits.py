@@ -79,7 +79,7 @@ def test_a_single_event_stays_history_and_two_give_one_each() -> None:
     assert later[["user_id", "item_id"]].to_numpy().tolist() == [["b", "y"]]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 1000), users=st.integers(12, 40))
 def test_groups_are_disjoint_complete_and_of_their_share(seed: int, users: int) -> None:
     data = _data(users)

@@ -261,7 +261,7 @@ def runs(draw):
     return sessions
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(runs())
 def test_whatever_happened_accounts_balance_and_estimates_stay_in_bounds(sessions):
     if not sessions:

@@ -57,7 +57,7 @@ def stored_parts(draw: st.DrawFn) -> list[list[Session]]:
     return found
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(stored_parts())
 def test_parts_on_disk_answer_as_memory_does(parts: list[list[Session]]) -> None:
     memory = MemoryStore()

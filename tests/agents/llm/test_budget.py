@@ -55,7 +55,7 @@ def varying(longest: int) -> ScriptedLLM:
     return ScriptedLLM(answer, delay=0.0001)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(200, 6000), st.sampled_from([1, 5, 64]), st.integers(1, 180), st.integers(1, 3))
 def test_models_of_one_purse_never_exceed_a_limit_of_tokens(limit, at_once, longest, models):
     purse = Purse(Budget(max_tokens=limit))
@@ -71,7 +71,7 @@ def test_models_of_one_purse_never_exceed_a_limit_of_tokens(limit, at_once, long
     assert limit - spent <= 250, "it stops only when the next call might not fit"
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.floats(0.001, 0.006), st.floats(0, 4), st.floats(1, 8), st.sampled_from([4, 64]))
 def test_a_limit_of_money_is_not_exceeded(limit, per_prompt, per_answer, at_once):
     budget = Budget(max_cost=limit, prompt_price=per_prompt, completion_price=per_answer)

@@ -42,7 +42,7 @@ for n in range(int(sys.argv[3])):
 """
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(completions)
 def test_what_is_put_comes_back_exactly(completion):
     with tempfile.TemporaryDirectory() as folder:

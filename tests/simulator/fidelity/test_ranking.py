@@ -61,7 +61,7 @@ def _users_of(world: World, correlation: float) -> Floats:
     return correlation * scaled + math.sqrt(1 - correlation**2) * noise
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, max_size=9))
 def test_kendall_is_scipys(pairs: list[tuple[int, int]]) -> None:
     first, second = np.array(pairs, dtype=float).T

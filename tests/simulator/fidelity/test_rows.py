@@ -60,7 +60,7 @@ def of_stars(*stars) -> Answers:
     return Answers.of(np.zeros(len(stars)), np.array(stars, float))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_auc_is_the_share_of_pairs_in_the_right_order_ties_half(data):
     rows = data.draw(
@@ -302,7 +302,7 @@ def test_swapped_personas_that_change_nothing_lose_nothing():
     assert "4 of 40 questions left out" in row.note
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12))
 def test_contrast_pairs_are_disjoint_neighbours_of_one_user(seed, most):
     rng = np.random.default_rng(seed)
