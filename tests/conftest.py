@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -28,9 +29,11 @@ from focusgroup.simulator.types import (
     Slate,
 )
 
-# How long an example takes says something of the machine, not of the code.
-settings.register_profile("unhurried", deadline=None)
-settings.load_profile("unhurried")
+# The same examples in every run, however long they take: that says something of the machine.
+# More are tried by HYPOTHESIS_PROFILE=searching.
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.register_profile("searching", deadline=None, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 # Started in the background of a script, tests inherit that Ctrl-C is ignored, and so would every
 # command that they interrupt.

@@ -24,7 +24,8 @@ class Secrets:
         return text
 
     def out_of_body(self, body: bytes) -> bytes:
-        """What a server says goes into journals and reports: without them, escaped or not."""
+        """What a server says goes into journals and reports: without them, escaped or not, and
+        without the backslashes before them. JSON stays JSON."""
         return body if self._in_bodies is None else self._in_bodies.sub(b"***", body)
 
     def shown_in(self, text: str) -> bool:
