@@ -19,15 +19,7 @@ def closing_text(run: FinishedRun) -> str:
     if rounds := rounds_table(run.results):
         lines += [rounds, ""]
     lines += _failures(run)
-    shelf = find_certificates(run.directory.path)
-    for room in run.experiment.rooms:
-        facts = warned_facts(run.experiment, room, run.results)
-        state = "calibrated" if facts.calibrated else "UNCALIBRATED"
-        note = f" ({facts.note})" if facts.note else ""
-        lines.append(f"{room.audience.name}: {facts.model}; {state}{note}")
-        if facts.warning:
-            lines.append(f"  WARNING: {facts.warning}")
-        lines += _certified(run, room, shelf)
+    lines.append(audiences_text(run))
     if run.experiment.behaviour is not None:
         lines.append(
             f"Assumed, not learned from any log: {run.experiment.scenario.assumed.in_words()}."
@@ -55,12 +47,29 @@ def absence_text(run: FinishedRun) -> str:
     )
 
 
-def certificates_text(run: FinishedRun) -> str:
-    """What is certified of each audience of a run, for a terminal."""
+def unfinished_text(run: FinishedRun) -> str:
+    """A line on visits that are still to come; "" if the run is finished."""
+    made, planned = run.store.count(), run.experiment.planned_sessions()
+    if made >= planned:
+        return ""
+    return (
+        f"unfinished: {made} of {planned} visits; go on with: focusgroup resume"
+        f" {run.directory.path}"
+    )
+
+
+def audiences_text(run: FinishedRun) -> str:
+    """Who answered for each audience, whether to believe it, and what is certified of it."""
     shelf = find_certificates(run.directory.path)
     lines = []
     for room in run.experiment.rooms:
-        lines += [f"{room.audience.name}:", *_certified(run, room, shelf)]
+        facts = warned_facts(run.experiment, room, run.results)
+        state = "calibrated" if facts.calibrated else "UNCALIBRATED"
+        note = f" ({facts.note})" if facts.note else ""
+        lines.append(f"{room.audience.name}: {facts.model}; {state}{note}")
+        if facts.warning:
+            lines.append(f"  WARNING: {facts.warning}")
+        lines += _certified(run, room, shelf)
     return "\n".join(lines)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from focusgroup.scenarios.batch import reopen
+from focusgroup.scenarios.finished import FinishedRun
 from focusgroup.scenarios.options import Options
 from focusgroup.scenarios.outcome import model_facts
 from focusgroup.scenarios.rundir import RunDirectory
@@ -16,7 +17,7 @@ from focusgroup.simulator.errors import did_you_mean
 from focusgroup.simulator.export import file_name, writer_for
 from focusgroup.simulator.metrics.tables import comparison_text, results_text, to_json
 
-from .closing import certificates_text
+from .closing import audiences_text, unfinished_text
 
 Run = Annotated[Path, typer.Argument(help="The run directory.")]
 
@@ -32,7 +33,7 @@ def compare(
 
     Example: focusgroup compare runs/demo --json > results.json
     """
-    opened = reopen(RunDirectory.existing(run), Options())
+    opened = _opened(run)
     if as_json:
         typer.echo(to_json(opened.results))
         return
@@ -40,7 +41,7 @@ def compare(
         typer.echo(comparison_text(opened.results, exploratory=True))
     else:
         typer.echo(results_text(opened.results))
-    typer.echo(f"\n{certificates_text(opened)}")
+    typer.echo(f"\n{audiences_text(opened)}")
 
 
 def report(
@@ -51,7 +52,7 @@ def report(
 
     Example: focusgroup report runs/demo --out report.html
     """
-    opened = reopen(RunDirectory.existing(run), Options())
+    opened = _opened(run)
     path = out or opened.directory.report
     opened.write_report(path)
     typer.echo(str(path))
@@ -69,8 +70,7 @@ def export(
     Example: focusgroup export runs/demo --format recbole --out data/synthetic
     """
     writer = writer_for(format)
-    directory = RunDirectory.existing(run)
-    opened = reopen(directory, Options())
+    opened = _opened(run)
     experiment = opened.experiment
     rooms = {room.audience.name: room for room in experiment.rooms}
     for flag, value, known in (
@@ -91,3 +91,11 @@ def export(
     )
     for path in paths:
         typer.echo(str(path))
+
+
+def _opened(run: Path) -> FinishedRun:
+    """What is stored of a run; says so where it is not all."""
+    opened = reopen(RunDirectory.existing(run), Options())
+    if unfinished := unfinished_text(opened):
+        typer.echo(unfinished, err=True)
+    return opened

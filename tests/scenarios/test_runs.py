@@ -251,7 +251,11 @@ def test_budget_stops_the_run_resumable(focusgroup: Run, world: Path, server: An
     path = _speaking(world, "{agent: llm, users: 8}")
     ran = focusgroup("run", path, *_llm(server), "--max-tokens", 4_000, "--out", out)
     assert ran.code == 3 and "focusgroup resume" in ran.err, ran
+    looked = focusgroup("compare", out)
+    assert re.search(r"unfinished: \d+ of 24 visits; .* focusgroup resume", looked.err), looked
     assert focusgroup("resume", out, "--quiet").code == 0
+    looked = focusgroup("compare", out)
+    assert "UNCALIBRATED" in looked.out and "unfinished" not in looked.err, looked
 
 
 def test_resume_refuses_other_data_and_another_model(

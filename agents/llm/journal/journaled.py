@@ -63,6 +63,7 @@ class JournaledLLM:
         self._journal = journal
         self._fingerprint = fingerprint or (inner.fingerprint if inner else "")
         self._probed: Capabilities | None = None
+        self._probing = asyncio.Lock()
         self._under_way: dict[str, asyncio.Task[Completion]] = {}
 
     @property
@@ -141,12 +142,13 @@ class JournaledLLM:
         return self._journal.put(key, await self._model.complete(request))
 
     async def _probe(self) -> Capabilities:
-        if self._probed is None:
-            found = await self._model.capabilities()
-            recorded = {"json_schema": found.json_schema, "logprobs": found.logprobs}
-            self._journal.put_slate(self._capabilities_key(found), json.dumps(recorded))
-            self._probed = found
-        return self._probed
+        async with self._probing:  # once, however many calls wait for it
+            if self._probed is None:
+                found = await self._model.capabilities()
+                recorded = {"json_schema": found.json_schema, "logprobs": found.logprobs}
+                self._journal.put_slate(self._capabilities_key(found), json.dumps(recorded))
+                self._probed = found
+            return self._probed
 
     def _recorded_capabilities(self) -> Capabilities | None:
         """The best the model was ever seen to do."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 
@@ -46,6 +47,7 @@ class Fleet:
         self._clock = clock
         self._failures = [0] * len(servers)
         self._away_until = [0.0] * len(servers)
+        self._away_since = [-math.inf] * len(servers)
         self._probed = [False] * len(servers)
 
     @property
@@ -134,34 +136,42 @@ class Fleet:
         if self._failures[number]:
             # This call tries whether it is back; the others need not find out with it.
             self._away(number)
+        if not self._probed[number]:
+            await self._probe(number)
+        sent = self._clock()
         try:
-            if not self._probed[number]:
-                await self._probe(number)
             completion = await self._servers[number].complete(request)
         except TransportError as error:
             if passes(error) and error.kind is not TransportKind.BUSY:
-                self._failures[number] += _TRIES if error.kind is TransportKind.REFUSED else 1
-                self._away(number)
+                self._failed(number, sent, _TRIES if error.kind is TransportKind.REFUSED else 1)
             raise
         self._back(number)
         return completion
 
     async def _probe(self, number: int) -> Capabilities:
+        sent = self._clock()
         try:
             found = await self._servers[number].probe()
         except TransportError:
-            self._failures[number] += _TRIES
-            self._away(number)
+            self._failed(number, sent, _TRIES)
             raise
         self._probed[number] = True
         self._back(number)
         return found
 
+    def _failed(self, number: int, sent: float, weight: int) -> None:
+        """Counts a failure, and all of a burst as one: who was sent before the server was put aside
+        says nothing new."""
+        if sent >= self._away_since[number]:
+            self._failures[number] += weight
+            self._away(number)
+
     def _away(self, number: int) -> None:
         rounds = self._failures[number] // _TRIES
         if rounds:
+            now = self._clock()
             seconds = min(_AWAY_MOST, _AWAY_SECONDS * 2 ** (min(rounds, 8) - 1))
-            self._away_until[number] = self._clock() + seconds
+            self._away_until[number], self._away_since[number] = now + seconds, now
 
     def _back(self, number: int) -> None:
         self._failures[number] = 0

@@ -118,3 +118,29 @@ def test_a_server_is_named_while_it_is_away_whatever_stands_before_it(
 
 def test_a_model_that_is_not_on_servers_has_none_away(journal) -> None:
     assert servers_away(JournaledLLM(ScriptedLLM(lambda _: "yes"), journal)) == ()
+
+
+def test_many_calls_that_are_refused_at_once_are_one_absence(in_no_time, served):
+    """Else a server that was gone for a moment would be left alone for a minute."""
+
+    async def main(clock):
+        gone = False
+
+        def answer(request, now):
+            if gone:
+                raise TransportError("gone", TransportKind.REFUSED)
+            return 0.1, "yes"
+
+        fleet, (first, second) = two(clock, served, answer)
+        mine = await people_of(fleet, first, second)
+        gone = True
+        await asyncio.gather(*(fleet.complete(ask_of(person, 1)) for person in mine))
+        assert fleet.away() == (first.url,)
+        gone = False
+        await asyncio.sleep(6)
+        await asyncio.gather(*(fleet.complete(ask_of(person, 2)) for person in mine))
+        return len(mine), fleet.away()
+
+    mine, away = in_no_time(main)
+    assert mine > 5
+    assert away == ()

@@ -193,6 +193,26 @@ def test_a_server_that_is_down_stops_a_resumed_run_instead_of_failing_its_turns(
         asyncio.run(model.complete(request_one))
 
 
+def test_a_server_is_looked_at_once_however_many_calls_wait_for_it(journal, request_one):
+    asyncio.run(JournaledLLM(counting(), journal).capabilities())
+    looks = 0
+
+    class Slow(ScriptedLLM):
+        async def capabilities(self) -> Capabilities:
+            nonlocal looks
+            looks += 1
+            await asyncio.sleep(0.01)
+            return await super().capabilities()
+
+    async def play():
+        model = JournaledLLM(Slow(lambda request: "yes"), journal)
+        asked = [replace(request_one, replicate=n) for n in range(20)]
+        return await asyncio.gather(*map(model.complete, asked))
+
+    assert len(asyncio.run(play())) == 20
+    assert looks == 1
+
+
 def test_what_a_model_once_lacked_is_looked_for_again(journal):
     asyncio.run(JournaledLLM(ScriptedLLM(str, logprobs=False), journal).capabilities())
     better = JournaledLLM(ScriptedLLM(str), journal)
