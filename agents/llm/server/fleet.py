@@ -133,27 +133,30 @@ class Fleet:
         yield from away
 
     async def _ask(self, number: int, request: CompletionRequest) -> Completion:
-        if self._failures[number]:
+        # As long as it counts as away it is asked where nobody else is left: no news if it fails.
+        news = self._clock() >= self._away_until[number]
+        if news and self._failures[number]:
             # This call tries whether it is back; the others need not find out with it.
             self._away(number)
         if not self._probed[number]:
-            await self._probe(number)
+            await self._probe(number, news=news)
         sent = self._clock()
         try:
             completion = await self._servers[number].complete(request)
         except TransportError as error:
-            if passes(error) and error.kind is not TransportKind.BUSY:
+            if news and passes(error) and error.kind is not TransportKind.BUSY:
                 self._failed(number, sent, _TRIES if error.kind is TransportKind.REFUSED else 1)
             raise
         self._back(number)
         return completion
 
-    async def _probe(self, number: int) -> Capabilities:
+    async def _probe(self, number: int, *, news: bool = True) -> Capabilities:
         sent = self._clock()
         try:
             found = await self._servers[number].probe()
         except TransportError:
-            self._failed(number, sent, _TRIES)
+            if news:
+                self._failed(number, sent, _TRIES)
             raise
         self._probed[number] = True
         self._back(number)

@@ -144,3 +144,29 @@ def test_many_calls_that_are_refused_at_once_are_one_absence(in_no_time, served)
     mine, away = in_no_time(main)
     assert mine > 5
     assert away == ()
+
+
+def test_while_all_servers_are_away_no_absence_grows(in_no_time, served):
+    async def main(clock):
+        gone = False
+
+        def answer(request, now):
+            if gone:
+                raise TransportError("gone", TransportKind.REFUSED)
+            return 0.1, "yes"
+
+        fleet, servers = two(clock, served, answer)
+        servers[1].complete = servers[0].complete
+        gone = True
+        for page in range(20):  # five seconds of trying in vain
+            asked = (fleet.complete(ask_of(person, page)) for person in range(10))
+            await asyncio.gather(*asked, return_exceptions=True)
+            await asyncio.sleep(0.25)
+        gone = False
+        await fleet.ping(1.0)  # the first is found to be back
+        assert fleet.away() == (servers[1].url,)
+        await asyncio.sleep(10)
+        await asyncio.gather(*(fleet.complete(ask_of(person)) for person in range(40)))
+        return fleet.away()
+
+    assert in_no_time(main) == ()
