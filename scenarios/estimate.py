@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import mean
@@ -20,25 +20,23 @@ from focusgroup.agents.llm import (
     TokenCounter,
     usual_concurrency,
 )
-from focusgroup.agents.reply import AnswerReply, Pick, most_picks, write_answer
+from focusgroup.agents.reply import most_picks
 from focusgroup.simulator import MemoryStore, Session
-from focusgroup.simulator.noise import derive_seed
 
 from .build import Means, build
 from .experiment import Experiment, Room
+from .made_up import usual_answers, written
 from .options import Options
 from .rehearsal import PROBED, Kind, StandIn, Tallies, Tally, rate_between, sum_of
 from .scenario import Scenario
 from .token_scale import Scale
 
-REHEARSED = (
-    2_000  # visits of an audience; what goes beyond is taken to go on like their second half
-)
+# Calls of an audience; what goes beyond is taken to go on like the second half of its users.
+REHEARSED = 2_000
 AT_ONCE = 8  # visits: few, so that the model is asked about whole visits and not first pages alone
-AT_WORST = 250  # visits whose users stay and take all they can, for the longest prompt
+AT_WORST = 250  # calls of users who stay and take all they can, for the longest prompt
 PROBE = 200  # answers of the model, at most a fifth of the pages there may be
 ATTEMPTS = 2
-_PICKED = 0.2  # of the items of a page, where nobody could be asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +188,7 @@ async def _longest(experiment: Experiment, room: Room, stand_in: StandIn) -> int
     k = experiment.scenario.page.k
 
     def answer(request: CompletionRequest) -> str:
-        return _written(request, range(1, most_picks(k) + 1), stays=True)
+        return written(request, range(1, most_picks(k) + 1), stays=True)
 
     with stand_in.answering(answer) as lengths:
         await _play(experiment, room, _first(experiment, room, AT_WORST))
@@ -296,34 +294,9 @@ def _stand_in(
     probe = min(probe, max(pages // 5, PROBED))
     return StandIn(
         model,
-        _answers(scenario),
+        usual_answers(scenario),
         tuple(likeliest),
         probe=probe,
         budget=budget,
         journal=journal,
     )
-
-
-def _answers(scenario: Scenario) -> Callable[[CompletionRequest], str]:
-    """Answers of users who pick a fifth and leave as the scenario assumes of middling pages."""
-    assumed = scenario.assumed
-    leaving = assumed.leave + 0.5 * assumed.leave_dissatisfaction + 0.25 * assumed.leave_fatigue
-    stays = 1 / (1 + math.exp(leaving))
-
-    def answer(request: CompletionRequest) -> str:
-        text = "".join(message.content for message in request.messages)
-        draw = derive_seed(0, "made up", text, request.attempt)
-        k = scenario.page.k
-        count = max(1, min(most_picks(k), round(k * _PICKED)))
-        stays_on = derive_seed(0, "stays", text) % 10_000 < stays * 10_000
-        return _written(request, [(draw + n) % k + 1 for n in range(count)], stays=stays_on)
-
-    return answer
-
-
-def _written(request: CompletionRequest, picks: Sequence[int], *, stays: bool) -> str:
-    """A made-up answer as it was asked for."""
-    properties = (request.schema or {}).get("properties", {})
-    stars, buy = "stars" in properties, "buy" in properties
-    picked = tuple(Pick(n, 4 if stars else None) for n in picks)
-    return write_answer(AnswerReply(picked, "it suits me", 3, stays), stars=stars, buy=buy)

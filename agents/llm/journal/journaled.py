@@ -142,6 +142,8 @@ class JournaledLLM:
         return self._journal.put(key, await self._model.complete(request))
 
     async def _probe(self) -> Capabilities:
+        if self._probed is not None:
+            return self._probed
         async with self._probing:  # once, however many calls wait for it
             if self._probed is None:
                 found = await self._model.capabilities()
